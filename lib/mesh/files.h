@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+// The files of a member as one tar, to be fed to `tar -xpf - -C /`, with exact owner and mode.
+// All archives hold the cluster's key: use secret buffers (DMPI_MESH_TAR_MAX bytes are enough).
+#ifndef DMPI_MESH_FILES_H
+#define DMPI_MESH_FILES_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/strv.h"
+#include "mesh/facts.h"
+#include "mesh/mesh.h"
+
+#define DMPI_MESH_TAR_MAX (64U << 20)
+
+// What is particular to one worker.
+struct dmpi_mesh_local {
+    const struct dmpi_key *host_key;
+    const struct dmpi_facts *facts; // of that worker's container: its environment and interfaces
+};
+
+// Everything a new worker needs, private host key and sshd_config included.
+int dmpi_mesh_tar_worker(struct dmpi_buf *out, const struct dmpi_mesh *mesh, int index,
+                         const struct dmpi_mesh_local *local, struct dmpi_err *err);
+// The launcher.
+int dmpi_mesh_tar_launcher(struct dmpi_buf *out, const struct dmpi_mesh *mesh,
+                           struct dmpi_err *err);
+// For a member that runs already and whose mesh changed: everything but a worker's host key,
+// sshd_config and environment. index is -1 for the launcher.
+int dmpi_mesh_tar_update(struct dmpi_buf *out, const struct dmpi_mesh *mesh, int index,
+                         struct dmpi_err *err);
+// A job container. hostfile and job are the texts made by lib/mpi (dmpi_mpi_command).
+int dmpi_mesh_tar_job(struct dmpi_buf *out, const struct dmpi_mesh *mesh, const char *hostfile,
+                      const char *job, struct dmpi_err *err);
+
+// The single texts (newline at the end). Owned by the caller.
+char *dmpi_mesh_sshd_config(const struct dmpi_mesh_worker *worker, const struct dmpi_facts *facts);
+char *dmpi_mesh_ssh_config(const struct dmpi_mesh *mesh);
+char *dmpi_mesh_known_hosts(const struct dmpi_mesh *mesh);
+// The environment that each rank on this worker gets, as a shell file of assignments that leave
+// alone what is set already.
+char *dmpi_mesh_rank_env(const struct dmpi_mesh_worker *worker, const struct dmpi_facts *facts);
+
+// Constant shell files (mesh/scripts.c).
+extern const char dmpi_mesh_rank_sh[];
+extern const char dmpi_mesh_run_job_sh[];
+
+// Exit codes of the scripts that mean something to the client.
+#define DMPI_EXIT_MISPLACED 93 // a rank found itself on another worker than planned
+#define DMPI_EXIT_LOST 255     // mpirun lost a worker
+
+#endif

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// Composes mpirun: hostfile, environment, arguments. Pure. The same text serves Open MPI 4 (ORTE) and 5
+// (PRRTE): settings that only one of them knows go by environment variables, which the other ignores.
+#ifndef DMPI_MPI_COMMAND_H
+#define DMPI_MPI_COMMAND_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "base/strv.h"
+#include "mesh/mesh.h"
+
+// What is particular to the workers of one image profile. Vendor settings never leave their group.
+struct dmpi_mpi_group {
+    const char *profile;          // as in dmpi_mesh_worker
+    struct dmpi_strv program;     // program and arguments, interpreter first where one is needed
+    struct dmpi_strv env;         // KEY=VALUE for these ranks
+    struct dmpi_strv mpirun_args; // of the profile, placed before the program
+    const char *tune;             // NULL: the job's
+};
+
+// All borrowed.
+struct dmpi_mpi_job {
+    const struct dmpi_mesh *mesh;
+    const char *mpirun;                  // NULL: "mpirun"
+    int np;                              // ranks; 0: one for each slot
+    int slots;                           // for each worker; 0: what the worker has
+    const struct dmpi_mpi_group *groups; // one for every profile that the workers have
+    size_t n_groups;
+    struct dmpi_strv env; // KEY=VALUE of the user for all ranks; wins over everything else
+    struct dmpi_strv mca; // "KEY=VALUE" of the user
+    const char *tune;     // NULL: "auto"
+    const char *workdir;  // NULL: where mpirun starts ranks by itself (root's home)
+    int master_port;      // for MASTER_PORT; 0: not set
+    bool has_stdin;       // the job's standard input goes to rank 0
+};
+
+struct dmpi_mpi_command {
+    struct dmpi_strv env;  // KEY=VALUE that mpirun itself starts with
+    struct dmpi_strv argv; // mpirun, options, program, arguments
+    char *hostfile;        // content of /etc/dockmpi/hostfile
+    char *plan;            // ranks by worker: "0-3:2,4:1" (workers:ranks on each)
+    char *job;             // content of /etc/dockmpi/job: env and argv as shell text
+    int np;                // ranks in all
+};
+
+// *out is to be freed also after an error. DMPI_EINVAL: no workers, more ranks than slots, unknown
+// tune, malformed environment, a profile without group, loopback mixed with real addresses.
+int dmpi_mpi_compose(struct dmpi_mpi_command *out, const struct dmpi_mpi_job *job,
+                     struct dmpi_err *err);
+void dmpi_mpi_command_free(struct dmpi_mpi_command *command); // NULL is allowed
+
+// One line as a person would type it: environment, then arguments, quoted. Owned by the caller.
+char *dmpi_mpi_command_text(const struct dmpi_mpi_command *command);
+
+#endif
