@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// Remove everything that carries a cluster's label, and prove it.
+#ifndef DMPI_CLUSTER_DOWN_H
+#define DMPI_CLUSTER_DOWN_H
+
+#include <stddef.h>
+
+#include "base/ctl.h"
+#include "base/err.h"
+#include "cluster/progress.h"
+#include "cluster/state.h"
+
+struct dmpi_fleet;
+
+struct dmpi_down_opts {
+    dmpi_progress_fn *progress; // may be NULL
+    void *progress_arg;
+};
+
+struct dmpi_down_result {
+    struct dmpi_state removed; // what was there; errs: one a node, DMPI_OK where nothing is left
+    size_t left;               // containers that are still there after a second look
+};
+
+// Removes the containers of `cluster` (NULL: of every cluster) on every node of the fleet at once,
+// running or not, with their anonymous volumes, then lists again. Needs no plan and no file beyond
+// the nodes of the fleet. Finding nothing is success. Returns 0 when every node answered and nothing
+// is left, else -1 with a summary; `result` is filled in both cases.
+int dmpi_cluster_down(struct dmpi_fleet *fleet, const char *cluster,
+                      const struct dmpi_down_opts *opts, const struct dmpi_ctl *ctl,
+                      struct dmpi_down_result *result, struct dmpi_err *err);
+
+void dmpi_down_result_free(struct dmpi_down_result *result);
+
+#endif

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+// The conversation with one container of ours: created, attached, started, it prints the facts of
+// its node, is fed one tar on its standard input, and says when it is ready. Keys travel over that
+// connection only. How the container answers is in spec/script.h.
+#ifndef DMPI_CLUSTER_MEMBER_H
+#define DMPI_CLUSTER_MEMBER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <jansson.h>
+
+#include "base/buf.h"
+#include "base/ctl.h"
+#include "base/err.h"
+#include "mesh/facts.h"
+
+struct dmpi_engine;
+struct dmpi_hijack;
+struct dmpi_talk;
+
+// Creates a container from `body` under the name `container`; nothing is started. `*id` is to be
+// freed. A name that is taken gives DMPI_ECONFLICT and says by whom.
+int dmpi_member_create(char **id, struct dmpi_engine *engine, const char *container,
+                       const json_t *body, const struct dmpi_ctl *ctl, struct dmpi_err *err);
+
+// Attaches to a container that is not running, starts it, and reads its facts. `engine`, `id` and
+// `container` are borrowed for the life of `*out`. When the container ends instead, the error holds
+// the last lines that it printed.
+int dmpi_talk_start(struct dmpi_talk **out, struct dmpi_engine *engine, const char *id,
+                    const char *container, const struct dmpi_ctl *ctl, struct dmpi_err *err);
+
+// What the container told about its node. Borrowed.
+const struct dmpi_facts *dmpi_talk_facts(const struct dmpi_talk *talk);
+
+// Sends the tar that the container waits for.
+int dmpi_talk_feed(struct dmpi_talk *talk, const void *tar, size_t len, const struct dmpi_ctl *ctl,
+                   struct dmpi_err *err);
+
+enum dmpi_ready {
+    DMPI_READY,
+    DMPI_PORT_TAKEN, // sshd could not bind its port; the container has ended and may start again
+};
+
+// Waits until the container says that it is ready.
+int dmpi_talk_ready(struct dmpi_talk *talk, enum dmpi_ready *out, const struct dmpi_ctl *ctl,
+                    struct dmpi_err *err);
+
+// Takes the connection out of the conversation, to stream what follows: bytes that were read
+// already and not understood are in `rest`, still in 8-byte frames. The talk is freed.
+struct dmpi_hijack *dmpi_talk_release(struct dmpi_talk *talk, struct dmpi_buf *rest);
+
+// Ends the conversation; the container goes on. NULL is fine.
+void dmpi_talk_free(struct dmpi_talk *talk);
+
+// Unpacks a tar over / inside a running container.
+int dmpi_member_put(struct dmpi_engine *engine, const char *id, const char *container,
+                    const void *tar, size_t len, const struct dmpi_ctl *ctl,
+                    struct dmpi_err *err);
+
+// Fetches /etc/dockmpi of a running container as a tar into `out`, which holds secrets: free it with
+// dmpi_secret_buf_free. A container that has none (it was restarted, so never fed) gives
+// DMPI_ENOTFOUND.
+int dmpi_member_fetch(struct dmpi_buf *out, struct dmpi_engine *engine, const char *id,
+                      const char *container, const struct dmpi_ctl *ctl, struct dmpi_err *err);
+
+#endif
