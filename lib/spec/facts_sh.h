@@ -30,6 +30,7 @@
     "done\n"                                                                                       \
     "echo 'begin route'; cat /proc/net/route; echo end\n"                                          \
     "echo 'begin trie'; grep -B1 '/32 host LOCAL' /proc/net/fib_trie; echo end\n"                  \
+    "command -v ip >/dev/null && { echo 'begin addr'; ip -o addr; echo end; }\n"                   \
     "echo 'begin inet6'; cat /proc/net/if_inet6 2>/dev/null; echo end\n" DMPI_PORTS_LINES_SH       \
     "\n"                                                                                           \
     "echo 'begin env'; tr '\\000\\n' '\\n\\001' </proc/$$/environ; echo end\n"                     \
