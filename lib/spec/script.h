@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+// What our containers run: shell text in their Entrypoint, so that any image with a POSIX shell,
+// tar, coreutils and sshd will do. The client, attached since before the start, first reads the
+// facts of the node, then sends one tar on standard input (see DMPI_FEED_*).
+//
+// Standard output of a worker:   facts (spec/facts_sh.h), then sshd's own lines on stderr, of which
+//                                "Server listening on" tells that it is ready
+// Standard output of a launcher: facts, then DMPI_READY_LINE
+// Standard output of a job:      what /etc/dockmpi/run-job prints; what follows the tar on standard
+//                                input is the job's
+#ifndef DMPI_SPEC_SCRIPT_H
+#define DMPI_SPEC_SCRIPT_H
+
+#include <jansson.h>
+
+#define DMPI_READY_LINE "dockmpi: ready"
+
+// Exit code of a container that got no usable tar, and of one that has no sshd.
+#define DMPI_EXIT_NOT_FED 97
+#define DMPI_EXIT_NO_SSHD 98
+
+// Entrypoint arrays, owned by the caller. sshd: path inside the image, NULL to look for it there.
+json_t *dmpi_script_worker(const char *sshd);
+json_t *dmpi_script_launcher(void);
+json_t *dmpi_script_job(void);
+
+#endif
