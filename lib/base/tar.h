@@ -81,7 +81,6 @@ struct dmpi_tar_reader {
     unsigned char block[512]; // header being collected
     unsigned have;            // bytes in block
     int state;                // private
-    bool in_file;             // data goes to the handler
     unsigned zeros;           // zero blocks seen in a row
     uint64_t left;            // data bytes left of the current member
     unsigned pad;             // padding left after it

@@ -172,10 +172,10 @@ static int put_pax(struct dmpi_tar_writer *w, const struct dmpi_buf *pax, struct
 static int check(const struct dmpi_tar_writer *w, const struct dmpi_tar_entry *e,
                  struct dmpi_err *err)
 {
-    if (w->missing > 0)
-        return dmpi_err_set(err, DMPI_EINVAL, "archive: the entry before '%s' lacks data", e->path);
     if (!e->path || *e->path == '\0')
         return dmpi_err_set(err, DMPI_EINVAL, "archive: an entry has no path");
+    if (w->missing > 0)
+        return dmpi_err_set(err, DMPI_EINVAL, "archive: the entry before '%s' lacks data", e->path);
     if (!strchr("0125", e->type) || e->type == '\0')
         return dmpi_err_set(err, DMPI_EINVAL, "archive: %s: neither file, folder nor link", e->path);
     if (e->size > 0 && e->type != DMPI_TAR_FILE)

@@ -6,7 +6,7 @@
 // scalars become null (empty, ~, null), booleans (true, false), integers (decimal, 0x, 0o) and
 // reals; everything else, and everything quoted or a block, is a string. Refused, each with its
 // line: anchors and aliases, tags, duplicate keys, more than one document, nesting beyond 64,
-// more than 16 MiB of text, invalid UTF-8.
+// more than 1 MiB of text, invalid UTF-8.
 #ifndef DMPI_BASE_YAML_H
 #define DMPI_BASE_YAML_H
 
@@ -15,7 +15,7 @@
 
 #include "base/err.h"
 
-struct dmpi_yaml_lines; // private: value path -> line
+struct dmpi_yaml_lines; // private: a tree of keys and lines
 
 struct dmpi_yaml {
     json_t *root; // never NULL after success; null for an empty document
