@@ -17,8 +17,14 @@ struct dmpi_buf {
 };
 
 // max is in bytes. As initialiser only:  struct dmpi_buf b = DMPI_BUF_INIT(1 << 20);
-#define DMPI_BUF_INIT(maximum) {.max = (maximum)}
-#define DMPI_BUF_INIT_SECRET(maximum) {.max = (maximum), .secret = true}
+#define DMPI_BUF_INIT(maximum)                                                                     \
+    {                                                                                              \
+        .max = (maximum)                                                                           \
+    }
+#define DMPI_BUF_INIT_SECRET(maximum)                                                              \
+    {                                                                                              \
+        .max = (maximum), .secret = true                                                           \
+    }
 
 // Appending. After an overflow every further addition is dropped too. data must not lie in buf.
 void dmpi_buf_add(struct dmpi_buf *buf, const void *data, size_t len);

@@ -107,8 +107,7 @@ int dmpi_ctl_poll_for(const struct dmpi_ctl *ctl, struct pollfd *fds, nfds_t nfd
     return n;
 }
 
-int dmpi_ctl_poll(const struct dmpi_ctl *ctl, struct pollfd *fds, nfds_t nfds,
-                  struct dmpi_err *err)
+int dmpi_ctl_poll(const struct dmpi_ctl *ctl, struct pollfd *fds, nfds_t nfds, struct dmpi_err *err)
 {
     return dmpi_ctl_poll_for(ctl, fds, nfds, -1, err);
 }

@@ -9,8 +9,8 @@
 static const char ellipsis[] = "...";
 
 // Formats into msg, which may be too small: the cut is then visible.
-__attribute__((format(printf, 3, 0))) static void format(char *msg, size_t size,
-                                                         const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static void format(char *msg, size_t size, const char *fmt,
+                                                         va_list ap)
 {
     int n = vsnprintf(msg, size, fmt, ap);
     if (n < 0)
@@ -66,8 +66,7 @@ int dmpi_err_sys(struct dmpi_err *err, int errnum, const char *fmt, ...)
     va_start(ap, fmt);
     format(msg, sizeof(msg), fmt, ap);
     va_end(ap);
-    return dmpi_err_set(err, code_of(errnum), "%s: %s", msg,
-                        text_of(errnum, text, sizeof(text)));
+    return dmpi_err_set(err, code_of(errnum), "%s: %s", msg, text_of(errnum, text, sizeof(text)));
 }
 
 int dmpi_err_wrap(struct dmpi_err *err, const char *fmt, ...)

@@ -24,7 +24,10 @@ struct dmpi_err {
     char msg[1024]; // always NUL-terminated; longer text is cut and ends in "..."
 };
 
-#define DMPI_ERR_INIT {DMPI_OK, ""}
+#define DMPI_ERR_INIT                                                                              \
+    {                                                                                              \
+        DMPI_OK, ""                                                                                \
+    }
 
 // Replaces whatever err held. Every function here returns -1, so that a failure is one line:
 //     return dmpi_err_set(err, DMPI_EINVAL, "...");
@@ -39,8 +42,7 @@ int dmpi_err_sys(struct dmpi_err *err, int errnum, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 // Puts "TEXT: " before the message that err holds; the code stays.
-int dmpi_err_wrap(struct dmpi_err *err, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
+int dmpi_err_wrap(struct dmpi_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 // A short constant word for a code ("not found"); never NULL.
 const char *dmpi_code_name(enum dmpi_code code);

@@ -112,7 +112,8 @@ int dmpi_base64_decode(struct dmpi_buf *out, const char *text, size_t len, struc
     char *room = dmpi_buf_reserve(out, len / 4 * 3);
     if (!room)
         return dmpi_err_set(err, DMPI_EPARSE, "base64 text is too long");
-    if (len > 0 && EVP_DecodeBlock((unsigned char *)room, (const unsigned char *)text, (int)len) < 0)
+    if (len > 0 &&
+        EVP_DecodeBlock((unsigned char *)room, (const unsigned char *)text, (int)len) < 0)
         return dmpi_err_set(err, DMPI_EPARSE, "not base64");
     dmpi_buf_advance(out, (size_t)n);
     return 0;

@@ -97,8 +97,8 @@ static int wrong_type(struct dmpi_err *err, const char *path, const char *key, c
 }
 
 // Looks key up. 1: *out is there; 0: absent and not required; -1: err is set.
-static int lookup(json_t **out, const json_t *obj, const char *path, const char *key,
-                  bool required, struct dmpi_err *err)
+static int lookup(json_t **out, const json_t *obj, const char *path, const char *key, bool required,
+                  struct dmpi_err *err)
 {
     if (obj && !json_is_object(obj))
         return wrong_type(err, path, "", "an object", obj);
@@ -177,15 +177,15 @@ int dmpi_json_need_arr(json_t **out, const json_t *obj, const char *path, const 
     return 0;
 }
 
-int dmpi_json_need_strv(struct dmpi_strv *out, const json_t *obj, const char *path,
-                        const char *key, bool required, struct dmpi_err *err)
+int dmpi_json_need_strv(struct dmpi_strv *out, const json_t *obj, const char *path, const char *key,
+                        bool required, struct dmpi_err *err)
 {
     json_t *arr = NULL;
     if (dmpi_json_need_arr(&arr, obj, path, key, required, err) != 0)
         return -1;
     size_t i;
     json_t *j;
-    json_array_foreach(arr, i, j) {
+    json_array_foreach (arr, i, j) {
         dmpi_autofree char *item = dmpi_xasprintf("%s[%zu]", key, i);
         if (!json_is_string(j))
             return wrong_type(err, path, item, "a string", j);
@@ -279,7 +279,7 @@ void dmpi_json_merge(json_t *into, json_t *from)
 {
     const char *key;
     json_t *val;
-    json_object_foreach(from, key, val) {
+    json_object_foreach (from, key, val) {
         json_t *old = json_object_get(into, key);
         if (json_is_object(old) && json_is_object(val))
             dmpi_json_merge(old, val);

@@ -41,8 +41,8 @@ int dmpi_json_need_obj(json_t **out, const json_t *obj, const char *path, const 
 int dmpi_json_need_arr(json_t **out, const json_t *obj, const char *path, const char *key,
                        bool required, struct dmpi_err *err);
 // An array of strings, appended to out.
-int dmpi_json_need_strv(struct dmpi_strv *out, const json_t *obj, const char *path,
-                        const char *key, bool required, struct dmpi_err *err);
+int dmpi_json_need_strv(struct dmpi_strv *out, const json_t *obj, const char *path, const char *key,
+                        bool required, struct dmpi_err *err);
 // "an object", "a string", "null" ... for messages.
 const char *dmpi_json_type_name(const json_t *j);
 

@@ -11,7 +11,10 @@ struct dmpi_strv {
     size_t n;
 };
 
-#define DMPI_STRV_INIT {NULL, 0}
+#define DMPI_STRV_INIT                                                                             \
+    {                                                                                              \
+        NULL, 0                                                                                    \
+    }
 
 // Adds a copy of s.
 void dmpi_strv_add(struct dmpi_strv *sv, const char *s);

@@ -18,9 +18,8 @@ static int damaged(struct dmpi_err *err, const char *what)
 
 void dmpi_tar_reader_init(struct dmpi_tar_reader *r, const struct dmpi_tar_handler *handler)
 {
-    *r = (struct dmpi_tar_reader){.handler = *handler,
-                                  .state = HEADER,
-                                  .collected = DMPI_BUF_INIT(DMPI_TAR_META_MAX)};
+    *r = (struct dmpi_tar_reader){
+        .handler = *handler, .state = HEADER, .collected = DMPI_BUF_INIT(DMPI_TAR_META_MAX)};
 }
 
 // What pax and GNU members said counts for one entry only.
@@ -288,8 +287,7 @@ static int on_entry(struct dmpi_tar_reader *r, const struct dmpi_tar_header *h,
     return rc == 0 ? begin_data(r, e.size, err) : -1;
 }
 
-static int on_meta(struct dmpi_tar_reader *r, const struct dmpi_tar_header *h,
-                   struct dmpi_err *err)
+static int on_meta(struct dmpi_tar_reader *r, const struct dmpi_tar_header *h, struct dmpi_err *err)
 {
     int64_t size;
     if (read_number(&size, h->size, sizeof(h->size)) != 0 || size < 0)

@@ -74,8 +74,8 @@ static const char *name_part(const char *path, size_t len)
     if (len > sizeof(h->name) + sizeof(h->prefix) + 1)
         return NULL;
     const char *slash = strchr(path + len - sizeof(h->name) - 1, '/');
-    bool ok = slash && slash > path && slash[1] != '\0' &&
-              (size_t)(slash - path) <= sizeof(h->prefix);
+    bool ok =
+        slash && slash > path && slash[1] != '\0' && (size_t)(slash - path) <= sizeof(h->prefix);
     return ok ? slash + 1 : NULL;
 }
 
@@ -177,7 +177,8 @@ static int check(const struct dmpi_tar_writer *w, const struct dmpi_tar_entry *e
     if (w->missing > 0)
         return dmpi_err_set(err, DMPI_EINVAL, "archive: the entry before '%s' lacks data", e->path);
     if (!strchr("0125", e->type) || e->type == '\0')
-        return dmpi_err_set(err, DMPI_EINVAL, "archive: %s: neither file, folder nor link", e->path);
+        return dmpi_err_set(err, DMPI_EINVAL, "archive: %s: neither file, folder nor link",
+                            e->path);
     if (e->size > 0 && e->type != DMPI_TAR_FILE)
         return dmpi_err_set(err, DMPI_EINVAL, "archive: %s: only a file has data", e->path);
     return 0;

@@ -23,7 +23,10 @@ struct dmpi_yaml {
     char *name; // as given, for messages
 };
 
-#define DMPI_YAML_INIT {NULL, NULL, NULL}
+#define DMPI_YAML_INIT                                                                             \
+    {                                                                                              \
+        NULL, NULL, NULL                                                                           \
+    }
 
 // name is what messages call the text ("cluster.yaml"). *out is owned by the caller
 // (dmpi_yaml_free), and empty after an error: DMPI_EPARSE "NAME:LINE: ...".

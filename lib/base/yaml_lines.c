@@ -16,8 +16,8 @@ void dmpi_yaml_lines_add(struct dmpi_yaml_lines *lines, struct dmpi_yaml_lines *
 {
     // grown at powers of two, so that no capacity needs to be kept
     if ((lines->n_kids & (lines->n_kids - 1)) == 0)
-        lines->kids = dmpi_xreallocarray(
-            lines->kids, lines->n_kids > 0 ? lines->n_kids * 2 : 1, sizeof(*lines->kids));
+        lines->kids = dmpi_xreallocarray(lines->kids, lines->n_kids > 0 ? lines->n_kids * 2 : 1,
+                                         sizeof(*lines->kids));
     lines->kids[lines->n_kids++] = *kid;
     *kid = (struct dmpi_yaml_lines){0};
 }
@@ -117,7 +117,7 @@ int dmpi_yaml_known_keys(const struct dmpi_yaml *y, const json_t *obj, const cha
     const char *key;
     json_t *val;
     // The iteration does not change obj; jansson's macro only lacks a const form.
-    json_object_foreach((json_t *)(uintptr_t)obj, key, val) {
+    json_object_foreach ((json_t *)(uintptr_t)obj, key, val) {
         bool found = false;
         for (size_t i = 0; known[i] && !found; i++)
             found = strcmp(key, known[i]) == 0;
