@@ -45,8 +45,7 @@ int dmpi_fleet_engine(struct dmpi_engine **out, struct dmpi_fleet *fleet, size_t
 void dmpi_fleet_retry(struct dmpi_fleet *fleet, size_t node);
 
 // What runs on each node. An error needs no node name: dmpi_fleet_each puts it in front.
-typedef int dmpi_fleet_fn(struct dmpi_engine *engine, size_t node, void *arg,
-                          struct dmpi_err *err);
+typedef int dmpi_fleet_fn(struct dmpi_engine *engine, size_t node, void *arg, struct dmpi_err *err);
 
 // Runs `fn` for every node at once, at most `window` of them at a time (0: DMPI_FLEET_WINDOW), and
 // returns when all have ended. `errs` has one entry a node and is overwritten: DMPI_OK where fn
@@ -56,8 +55,8 @@ size_t dmpi_fleet_each(struct dmpi_fleet *fleet, const struct dmpi_ctl *ctl, siz
                        dmpi_fleet_fn *fn, void *arg, struct dmpi_err *errs);
 
 // Sums up what dmpi_fleet_each reported in `errs`. Returns 0 when no node failed. Otherwise sets
-// `err` to the first failure, followed by how many other nodes failed, and returns -1; the code is
-// that of the failure, or DMPI_EPARTIAL when some nodes succeeded.
+// `err` to the first failure, preceded by how many nodes failed when they are several, and returns
+// -1; the code is that of the failure, or DMPI_EPARTIAL when some nodes succeeded.
 int dmpi_fleet_sum(const struct dmpi_fleet *fleet, const struct dmpi_err *errs,
                    struct dmpi_err *err);
 
