@@ -14,15 +14,16 @@
 #include "base/ctl.h"
 #include "base/err.h"
 #include "mesh/facts.h"
+#include "mesh/mesh.h"
 
 struct dmpi_engine;
 struct dmpi_hijack;
 struct dmpi_talk;
 
-// Creates a container from `body` under the name `container`; nothing is started. `*id` is to be
+// Creates a container from `body` (borrowed) under the name `container`; nothing is started. `*id` is to be
 // freed. A name that is taken gives DMPI_ECONFLICT and says by whom.
-int dmpi_member_create(char **id, struct dmpi_engine *engine, const char *container,
-                       const json_t *body, const struct dmpi_ctl *ctl, struct dmpi_err *err);
+int dmpi_member_create(char **id, struct dmpi_engine *engine, const char *container, json_t *body,
+                       const struct dmpi_ctl *ctl, struct dmpi_err *err);
 
 // Attaches to a container that is not running, starts it, and reads its facts. `engine`, `id` and
 // `container` are borrowed for the life of `*out`. When the container ends instead, the error holds
@@ -46,8 +47,10 @@ enum dmpi_ready {
 int dmpi_talk_ready(struct dmpi_talk *talk, enum dmpi_ready *out, const struct dmpi_ctl *ctl,
                     struct dmpi_err *err);
 
-// Takes the connection out of the conversation, to stream what follows: bytes that were read
-// already and not understood are in `rest`, still in 8-byte frames. The talk is freed.
+// Takes the connection out of the conversation, to stream what follows, and frees the talk. What was
+// read already is appended to `rest` in the engine's frames and may end inside one: feed it to a
+// dmpi_demux, then go on with that same demux (dmpi_hijack_pump with tty set and
+// dmpi_sink_to_demux). The connection is to be closed with dmpi_hijack_close.
 struct dmpi_hijack *dmpi_talk_release(struct dmpi_talk *talk, struct dmpi_buf *rest);
 
 // Ends the conversation; the container goes on. NULL is fine.
@@ -55,12 +58,15 @@ void dmpi_talk_free(struct dmpi_talk *talk);
 
 // Unpacks a tar over / inside a running container.
 int dmpi_member_put(struct dmpi_engine *engine, const char *id, const char *container,
-                    const void *tar, size_t len, const struct dmpi_ctl *ctl,
-                    struct dmpi_err *err);
+                    const void *tar, size_t len, const struct dmpi_ctl *ctl, struct dmpi_err *err);
+
+// Reads self.json of a running container. DMPI_ENOTFOUND when it has none: it was restarted or never
+// fed, so it is not ready.
+int dmpi_member_self(struct dmpi_mesh_self *out, struct dmpi_engine *engine, const char *id,
+                     const char *container, const struct dmpi_ctl *ctl, struct dmpi_err *err);
 
 // Fetches /etc/dockmpi of a running container as a tar into `out`, which holds secrets: free it with
-// dmpi_secret_buf_free. A container that has none (it was restarted, so never fed) gives
-// DMPI_ENOTFOUND.
+// dmpi_secret_buf_free. DMPI_ENOTFOUND as above.
 int dmpi_member_fetch(struct dmpi_buf *out, struct dmpi_engine *engine, const char *id,
                       const char *container, const struct dmpi_ctl *ctl, struct dmpi_err *err);
 

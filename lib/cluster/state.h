@@ -34,11 +34,11 @@ struct dmpi_member {
     char *job; // job: its id
     char *program;
     int ranks;
-    int64_t created;   // seconds since the epoch
-    int64_t started;   // jobs only; milliseconds since the epoch, 0: never
-    int64_t finished;  // jobs only; milliseconds since the epoch, 0: not yet
-    int exit_code;     // jobs that ended; -1 otherwise
-    bool oom_killed;   // jobs only
+    int64_t created;  // seconds since the epoch
+    int64_t started;  // jobs only; milliseconds since the epoch, 0: never
+    int64_t finished; // jobs only; milliseconds since the epoch, 0: not yet
+    int exit_code;    // jobs that ended; -1 otherwise
+    bool oom_killed;  // jobs only
 };
 
 struct dmpi_state {

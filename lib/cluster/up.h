@@ -18,8 +18,8 @@ struct dmpi_spec;
 struct dmpi_up_opts {
     dmpi_progress_fn *progress; // may be NULL
     void *progress_arg;
-    int min_workers;  // succeed with this many workers ready; 0: all that are wanted
-    bool force;       // take over a name that another definition uses; replace members of running jobs
+    int min_workers; // succeed with this many workers ready; 0: all that are wanted
+    bool force; // take over a name that another definition uses; replace members of running jobs
     int64_t ready_ms; // patience for one container to get ready; 0: 60 seconds
 };
 
@@ -36,7 +36,7 @@ struct dmpi_up_member {
     enum dmpi_change change;
     char *container;
     char *node;
-    char *why; // for replaced, removed and failed; else ""
+    char *why;    // for replaced, removed and failed; else ""
     bool updated; // kept, and given the changed mesh
 };
 
