@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+#include "out.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+enum { SPACING = 2 };
+
+void dmpi_out_json(json_t *value)
+{
+    json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
+    putchar('\n');
+    json_decref(value);
+}
+
+static void add_cells(struct dmpi_table *table, const char *first, va_list rest)
+{
+    for (const char *cell = first; cell; cell = va_arg(rest, const char *)) {
+        dmpi_autofree char *safe = dmpi_text_print_safe(cell);
+        dmpi_strv_add(&table->cells, safe);
+    }
+}
+
+void dmpi_table_start(struct dmpi_table *out, const char *heading, ...)
+{
+    *out = (struct dmpi_table){0};
+    va_list rest;
+    va_start(rest, heading);
+    add_cells(out, heading, rest);
+    va_end(rest);
+    out->columns = out->cells.n;
+}
+
+void dmpi_table_row(struct dmpi_table *table, const char *cell, ...)
+{
+    va_list rest;
+    va_start(rest, cell);
+    add_cells(table, cell, rest);
+    va_end(rest);
+    while (table->cells.n % table->columns)
+        dmpi_strv_add(&table->cells, "");
+}
+
+/* Width on the terminal: continuation bytes of UTF-8 take no column. */
+static size_t width(const char *s)
+{
+    size_t n = 0;
+    for (; *s; s++)
+        n += ((unsigned char)*s & 0xc0) != 0x80;
+    return n;
+}
+
+static void print_row(const struct dmpi_table *t, size_t row, const size_t *widths)
+{
+    for (size_t c = 0; c < t->columns; c++) {
+        const char *cell = t->cells.v[row * t->columns + c];
+        fputs(cell, stdout);
+        if (c + 1 < t->columns)
+            for (size_t pad = width(cell); pad < widths[c] + SPACING; pad++)
+                putchar(' ');
+    }
+    putchar('\n');
+}
+
+void dmpi_table_print(struct dmpi_table *table)
+{
+    dmpi_autofree size_t *widths = dmpi_xcalloc(table->columns, sizeof *widths);
+    for (size_t i = 0; i < table->cells.n; i++) {
+        size_t w = width(table->cells.v[i]);
+        if (w > widths[i % table->columns])
+            widths[i % table->columns] = w;
+    }
+    for (size_t row = 0; row < table->cells.n / table->columns; row++)
+        print_row(table, row, widths);
+    dmpi_strv_free(&table->cells);
+}
+
+const char *dmpi_out_age(long long seconds, char buf[16])
+{
+    static const struct {
+        long long unit;
+        const char *name;
+    } units[] = {{86400, "d"}, {3600, "h"}, {60, "min"}, {1, "s"}};
+    size_t i = 0;
+    while (i < DMPI_ARRAY_LEN(units) - 1 && seconds < 2 * units[i].unit)
+        i++;
+    long long count = seconds < 0 ? 0 : seconds / units[i].unit;
+    snprintf(buf, 16, "%d %s", count > 99999 ? 99999 : (int)count, units[i].name);
+    return buf;
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+/*
+ * How a verb finds its cluster: -f, else the file that `up` noted for the name, else the default
+ * cluster on the local engine. The note is a cache of one path, nothing that could go stale
+ * beyond it: the containers' labels are the truth.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app.h"
+#include "base/buf.h"
+#include "base/io.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+enum { NOTE_MAX = 64 * 1024 };
+
+static char *note_path(const char *name)
+{
+    dmpi_autofree char *cache = dmpi_io_cache_dir();
+    return dmpi_text_name_ok(name) ? dmpi_xasprintf("%s/clusters/%s.json", cache, name) : NULL;
+}
+
+/* The cluster file noted for `name`, or NULL. */
+static char *noted_file(const char *name)
+{
+    dmpi_autofree char *path = note_path(name);
+    struct dmpi_buf text = DMPI_BUF_INIT(NOTE_MAX);
+    struct dmpi_err ignored = {0};
+    char *file = NULL;
+    if (path && dmpi_io_read_file(&text, path, NOTE_MAX, &ignored) == 0) {
+        dmpi_json_auto json_t *note = NULL;
+        if (dmpi_json_parse(&note, text.data, text.len, &ignored) == 0) {
+            const char *noted = dmpi_json_str(note, "file");
+            if (noted && access(noted, R_OK) == 0)
+                file = dmpi_xstrdup(noted);
+        }
+    }
+    dmpi_buf_free(&text);
+    return file;
+}
+
+void dmpi_session_remember(const struct dmpi_spec *spec)
+{
+    dmpi_autofree char *path = note_path(spec->name);
+    char *real = spec->file ? realpath(spec->file, NULL) : NULL;
+    if (!path || !real) {
+        free(real);
+        return;
+    }
+    dmpi_autofree char *folder = dmpi_xstrndup(path, (size_t)(strrchr(path, '/') - path));
+    dmpi_json_auto json_t *note = json_object();
+    dmpi_json_set_str(note, "file", real);
+    dmpi_autofree char *text = dmpi_json_dump(note);
+    struct dmpi_err err = {0};
+    if (dmpi_io_mkdirs(folder, 0700, &err) < 0 ||
+        dmpi_io_write_file_atomic(path, text, strlen(text), 0600, &err) < 0)
+        dmpi_warn("later commands will need -f %s: %s", real, err.msg);
+    free(real);
+}
+
+void dmpi_session_forget(const char *name)
+{
+    dmpi_autofree char *path = note_path(name);
+    if (path)
+        unlink(path);
+}
+
+int dmpi_session_open(struct dmpi_session *out, const struct dmpi_common *common,
+                      struct dmpi_err *err)
+{
+    *out = (struct dmpi_session){0};
+    dmpi_autofree char *noted =
+        common->file ? NULL : noted_file(common->name ? common->name : "default");
+    struct dmpi_flags flags = {.file = common->file ? common->file : noted, .name = common->name};
+    if (noted)
+        dmpi_debug("the cluster file is %s, as noted by the last up", noted);
+    if (dmpi_spec_make(&out->spec, &flags, err) < 0)
+        return -1;
+    out->fleet = dmpi_fleet_new(out->spec.nodes, out->spec.n_nodes, 0);
+    return 0;
+}
+
+void dmpi_session_close(struct dmpi_session *session)
+{
+    dmpi_fleet_free(session->fleet);
+    dmpi_spec_free(&session->spec);
+    session->fleet = NULL;
+}

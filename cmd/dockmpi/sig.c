@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+#include "sig.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+static int cancel_fd = -1, force_fd = -1, winch_fd = -1;
+static atomic_int first_signal;
+static sigset_t collected;
+
+static void raise_fd(int fd)
+{
+    uint64_t one = 1;
+    if (write(fd, &one, sizeof one) < 0)
+        return; /* the counter is full: it is readable already */
+}
+
+/* Why a thread and not a handler: verbs act in normal context, where they may lock and allocate. */
+static void *collect(void *unused)
+{
+    (void)unused;
+    for (int count = 0;;) {
+        int signo;
+        if (sigwait(&collected, &signo) != 0)
+            continue;
+        if (signo == SIGWINCH) {
+            raise_fd(winch_fd);
+            continue;
+        }
+        count++;
+        if (count == 1) {
+            atomic_store(&first_signal, signo);
+            raise_fd(cancel_fd);
+        } else if (count == 2) {
+            raise_fd(force_fd);
+        } else {
+            _exit(128 + signo);
+        }
+    }
+    return NULL;
+}
+
+void dmpi_sig_start(void)
+{
+    cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    force_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    winch_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&collected);
+    sigaddset(&collected, SIGINT);
+    sigaddset(&collected, SIGTERM);
+    sigaddset(&collected, SIGWINCH);
+    /* nohup leaves HUP ignored, and so it must stay. */
+    struct sigaction hup;
+    if (sigaction(SIGHUP, NULL, &hup) == 0 && hup.sa_handler != SIG_IGN)
+        sigaddset(&collected, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &collected, NULL);
+    pthread_t thread;
+    if (cancel_fd < 0 || force_fd < 0 || winch_fd < 0 ||
+        pthread_create(&thread, NULL, collect, NULL) != 0)
+        abort();
+    pthread_detach(thread);
+}
+
+int dmpi_sig_cancel_fd(void)
+{
+    return cancel_fd;
+}
+
+int dmpi_sig_force_fd(void)
+{
+    return force_fd;
+}
+
+int dmpi_sig_winch_fd(void)
+{
+    return winch_fd;
+}
+
+int dmpi_sig_first(void)
+{
+    return atomic_load(&first_signal);
+}

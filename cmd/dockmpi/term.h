@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+/* The user's terminal in raw mode, for interactive commands in containers. */
+#ifndef DMPI_CMD_TERM_H
+#define DMPI_CMD_TERM_H
+
+#include <stdbool.h>
+
+/** Whether stdin and stdout are both a terminal. */
+bool dmpi_term_interactive(void);
+
+/** Puts the terminal of stdin into raw mode; at exit it is as it was, whatever ends us but KILL. */
+void dmpi_term_raw(void);
+
+/** Ends raw mode. Harmless when it was never on. */
+void dmpi_term_restore(void);
+
+/** The terminal's size; 24 by 80 when it is not known. */
+void dmpi_term_size(int *rows, int *cols);
+
+#endif

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+#include "cluster/up.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "out.h"
+#include "spec/plan.h"
+#include "spec/profile.h"
+#include "verbs.h"
+
+struct up {
+    struct dmpi_common common;
+    struct dmpi_strv volumes, env;
+    const char *image, *workdir, *workers, *slots, *shm_size, *user;
+    long long min_workers;
+    int64_t ready_ms;
+    bool dry_run, force;
+};
+
+static void show(void *arg, const char *node, const char *container, enum dmpi_stage stage,
+                 const char *detail)
+{
+    (void)arg;
+    (void)node;
+    bool final =
+        stage == DMPI_STAGE_READY || stage == DMPI_STAGE_REMOVED || stage == DMPI_STAGE_FAILED;
+    if (container)
+        dmpi_progress_set(container, final, "%s%s%s", dmpi_stage_name(stage), detail ? ": " : "",
+                          detail ? detail : "");
+    else if (detail)
+        dmpi_debug("node %s: %s: %s", node, dmpi_stage_name(stage), detail);
+}
+
+static json_t *result_json(const struct dmpi_spec *spec, const struct dmpi_up_result *r)
+{
+    json_t *members = dmpi_json_new_arr();
+    for (size_t i = 0; i < r->n; i++) {
+        json_t *o = dmpi_json_new_obj();
+        dmpi_json_set_str(o, "container", r->members[i].container);
+        dmpi_json_set_str(o, "node", r->members[i].node);
+        dmpi_json_set_str(o, "change", dmpi_change_name(r->members[i].change));
+        dmpi_json_set_str(o, "why", *r->members[i].why ? r->members[i].why : NULL);
+        dmpi_json_add(members, o);
+    }
+    json_t *result = dmpi_json_new_obj();
+    dmpi_json_set_str(result, "cluster", spec->name);
+    dmpi_json_set_int(result, "workers_wanted", r->workers_wanted);
+    dmpi_json_set_int(result, "workers_ready", r->workers_ready);
+    dmpi_json_set_bool(result, "changed", !dmpi_up_unchanged(r));
+    dmpi_json_set(result, "members", members);
+    return result;
+}
+
+static void print_changes(const struct dmpi_spec *spec, const struct dmpi_up_result *r)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        const struct dmpi_up_member *m = &r->members[i];
+        if (m->change == DMPI_REPLACED || m->change == DMPI_REMOVED || m->change == DMPI_FAILED)
+            printf("%s: %s%s%s\n", m->container, dmpi_change_name(m->change), *m->why ? ": " : "",
+                   m->why);
+    }
+    printf("cluster %s: %d of %d workers ready%s\n", spec->name, r->workers_ready,
+           r->workers_wanted, dmpi_up_unchanged(r) ? "; nothing changed" : "");
+}
+
+static void print_node_errors(const struct dmpi_spec *spec, const struct dmpi_up_result *r)
+{
+    for (size_t i = 0; i < r->n_nodes; i++)
+        if (r->errs[i].code != DMPI_OK)
+            dmpi_out_note("warning: node %s: %s", spec->nodes[i].name, r->errs[i].msg);
+}
+
+static int bring_up(const struct up *o, const struct dmpi_spec *spec, const struct dmpi_plan *plan,
+                    struct dmpi_err *err)
+{
+    struct dmpi_up_opts opts = {.progress = show,
+                                .min_workers = (int)o->min_workers,
+                                .force = o->force,
+                                .ready_ms = o->ready_ms};
+    struct dmpi_up_result result = {0};
+    struct dmpi_fleet *fleet = dmpi_fleet_new(spec->nodes, spec->n_nodes, 0);
+    dmpi_progress_start();
+    int rc = dmpi_cluster_up(fleet, spec, plan, &opts, dmpi_app_ctl(), &result, err);
+    dmpi_progress_end();
+    if (rc == 0) {
+        dmpi_session_remember(spec);
+        print_node_errors(spec, &result);
+        if (!o->common.json)
+            print_changes(spec, &result);
+    }
+    if (o->common.json)
+        dmpi_out_json(result_json(spec, &result));
+    dmpi_up_result_free(&result);
+    dmpi_fleet_free(fleet);
+    return rc;
+}
+
+static void fill_flags(struct dmpi_flags *flags, const struct up *o)
+{
+    *flags = (struct dmpi_flags){
+        .file = o->common.file,
+        .name = o->common.name,
+        .workers = o->workers,
+        .slots = o->slots,
+        .image = o->image,
+        .volumes = o->volumes,
+        .env = o->env,
+        .shm_size = o->shm_size,
+        .workdir = o->workdir,
+        .user = o->user,
+    };
+}
+
+static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err)
+{
+    const struct up *o = arg;
+    if (operands->n)
+        return dmpi_usage(err, "up takes no operands; did you mean --image %s?", operands->v[0]);
+    struct dmpi_flags flags;
+    struct dmpi_spec spec = {0};
+    struct dmpi_plan plan = {0};
+    fill_flags(&flags, o);
+    dmpi_autofree char *images = NULL;
+    int rc = dmpi_spec_make(&spec, &flags, err);
+    if (rc == 0)
+        rc = dmpi_images_dir(&images, err);
+    if (rc == 0)
+        rc = dmpi_plan_make(&plan, &spec, images, err);
+    if (rc == 0 && o->dry_run)
+        dmpi_out_json(dmpi_plan_json(&plan, &spec));
+    else if (rc == 0)
+        rc = bring_up(o, &spec, &plan, err);
+    dmpi_plan_free(&plan);
+    dmpi_spec_free(&spec);
+    return rc;
+}
+
+static const struct dmpi_opt opts[] = {
+    {"workers", 'n', DMPI_OPT_STR, offsetof(struct up, workers), "N",
+     "how many workers (default 2, or as the cluster file says)", 0, 0},
+    {"image", 'i', DMPI_OPT_STR, offsetof(struct up, image), "SPEC",
+     "image profile of the workers: cpu, or a mixture: g4dn:2,cpu:1", 0, 0},
+    {"slots", 0, DMPI_OPT_STR, offsetof(struct up, slots), "N", "ranks a worker takes (default 1)",
+     0, 0},
+    {"volume", 0, DMPI_OPT_LIST, offsetof(struct up, volumes), "HOST:CONTAINER[:ro]",
+     "mount a folder of the node into launcher and workers", 0, 0},
+    {"env", 'e', DMPI_OPT_LIST, offsetof(struct up, env), "K=V",
+     "set a variable in every container", 0, 0},
+    {"shm-size", 0, DMPI_OPT_STR, offsetof(struct up, shm_size), "SIZE",
+     "size of /dev/shm, such as 8G", 0, 0},
+    {"workdir", 0, DMPI_OPT_STR, offsetof(struct up, workdir), "DIR",
+     "working folder of jobs (default /work)", 0, 0},
+    {"user", 'u', DMPI_OPT_STR, offsetof(struct up, user), "NAME",
+     "ssh user of nodes for which none is given", 0, 0},
+    {"min-workers", 0, DMPI_OPT_INT, offsetof(struct up, min_workers), "N",
+     "succeed when this many workers are ready", 1, 4096},
+    {"ready-timeout", 0, DMPI_OPT_DURATION, offsetof(struct up, ready_ms), "TIME",
+     "patience for one container (default 60s)", 0, 0},
+    {"force", 0, DMPI_OPT_FLAG, offsetof(struct up, force), NULL,
+     "also replace what running jobs use, or what another cluster file made", 0, 0},
+    {"dry-run", 0, DMPI_OPT_FLAG, offsetof(struct up, dry_run), NULL,
+     "print the plan and change nothing", 0, 0},
+    {0},
+};
+
+const struct dmpi_verb dmpi_verb_up = {
+    .name = "up",
+    .args = "",
+    .summary = "bring a cluster to the wanted state: launcher and workers, ready for mpirun",
+    .details =
+        "Run it again to repair, to grow or to shrink: what is right already is kept.\n"
+        "Without -f the workers run on the local engine (DOCKER_HOST and docker contexts are\n"
+        "honoured).",
+    .opts = opts,
+    .opts_size = sizeof(struct up),
+    .json = true,
+    .run = run,
+};

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+/* The verbs' descriptors, each defined in the file of its name; main.c lists them. */
+#ifndef DMPI_CMD_VERBS_H
+#define DMPI_CMD_VERBS_H
+
+#include "app.h"
+
+/* The options that every verb has: -f, --name, -v, --json, --help. */
+extern const struct dmpi_opt dmpi_common_opts[];
+
+extern const struct dmpi_verb dmpi_verb_up;
+extern const struct dmpi_verb dmpi_verb_run;
+extern const struct dmpi_verb dmpi_verb_ps;
+extern const struct dmpi_verb dmpi_verb_jobs;
+extern const struct dmpi_verb dmpi_verb_logs;
+extern const struct dmpi_verb dmpi_verb_wait;
+extern const struct dmpi_verb dmpi_verb_cancel;
+extern const struct dmpi_verb dmpi_verb_exec;
+extern const struct dmpi_verb dmpi_verb_shell;
+extern const struct dmpi_verb dmpi_verb_cp;
+extern const struct dmpi_verb dmpi_verb_image;
+extern const struct dmpi_verb dmpi_verb_down;
+extern const struct dmpi_verb dmpi_verb_version;
+extern const struct dmpi_verb dmpi_verb_help;
+
+#endif
