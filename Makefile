@@ -45,7 +45,7 @@ ALL_CFLAGS  = $(BASE_CFLAGS) $(CFLAGS) $(CPPFLAGS)
 ALL_LDFLAGS = $(LINK) -pie -pthread $(LDFLAGS)
 
 Q := $(if $(filter 1,$(V)),,@)
-say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
+say = $(if $(filter 1,$(V))$(findstring s,$(firstword -$(MAKEFLAGS))),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 LIB_SRC    := $(wildcard lib/*/*.c)
 CMD_SRC    := $(wildcard cmd/dockmpi/*.c)
@@ -134,7 +134,7 @@ demo:
 
 test:
 	@compose/setup test
-	@tests/run
+	@tests/run; rc=$$?; compose/setup stop || rc=1; exit $$rc
 
 check:
 	@TEST_MODES=normal tests/run lint unit golden
@@ -149,7 +149,7 @@ e2e:
 	@TEST_MODES=normal tests/run e2e
 
 lint:
-	@tests/lint/run
+	@TEST_MODES=normal tests/run lint
 
 format:
 	@clang-format -i $$(git ls-files '*.c' '*.h')
