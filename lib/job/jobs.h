@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// Jobs after their start: list, logs, wait, cancel, prune.
+#ifndef DMPI_JOB_JOBS_H
+#define DMPI_JOB_JOBS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/ctl.h"
+#include "base/err.h"
+#include "base/strv.h"
+#include "cluster/state.h"
+#include "engine/stream.h"
+
+struct dmpi_fleet;
+
+// The job with that id ("3", or its container's name); id NULL: the newest. Borrowed from state. NULL
+// with DMPI_ENOTFOUND, which lists the ids there are.
+const struct dmpi_member *dmpi_job_find(const struct dmpi_state *state, const char *cluster,
+                                        const char *id, struct dmpi_err *err);
+
+// "running", "succeeded", "failed", or the engine's word for anything else. Static or borrowed.
+const char *dmpi_job_state(const struct dmpi_member *job);
+
+// Array of {job, cluster, state, exit_code (null while it runs), started, finished, ranks, program}.
+// Owned by the caller.
+json_t *dmpi_jobs_json(const struct dmpi_state *state);
+
+struct dmpi_job_logs_opts {
+    bool follow; // until the job ends
+    bool timestamps;
+    int64_t tail; // last lines only; negative: all
+};
+
+// Writes the job's output to streams.
+int dmpi_job_logs(struct dmpi_fleet *fleet, const struct dmpi_member *job,
+                  const struct dmpi_job_logs_opts *opts, const struct dmpi_streams *streams,
+                  const struct dmpi_ctl *ctl, struct dmpi_err *err);
+
+// Waits for the end of the jobs; codes (n of them) gets each exit code, -1 where that is unknown.
+// Returns 0 when all are known.
+int dmpi_jobs_wait(struct dmpi_fleet *fleet, const struct dmpi_member *const *jobs, size_t n,
+                   int *codes, const struct dmpi_ctl *ctl, struct dmpi_err *err);
+
+// Asks each running job to end (signal, NULL: TERM), and kills it after grace_ms (0: 10 s). Returns
+// when they have ended. A job that has ended already is a success.
+int dmpi_jobs_cancel(struct dmpi_fleet *fleet, const struct dmpi_member *const *jobs, size_t n,
+                     const char *signal, int64_t grace_ms, const struct dmpi_ctl *ctl,
+                     struct dmpi_err *err);
+
+// Removes the containers of the cluster's ended jobs. removed (may be NULL) gets their ids.
+int dmpi_jobs_prune(struct dmpi_fleet *fleet, const struct dmpi_state *state, const char *cluster,
+                    struct dmpi_strv *removed, const struct dmpi_ctl *ctl, struct dmpi_err *err);
+
+#endif

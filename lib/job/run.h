@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+// Run a job: one container that lives as long as its mpirun.
+#ifndef DMPI_JOB_RUN_H
+#define DMPI_JOB_RUN_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/ctl.h"
+#include "base/err.h"
+#include "base/strv.h"
+#include "engine/stream.h"
+#include "job/code.h"
+#include "job/progress.h"
+#include "job/sync.h"
+#include "spec/spec.h"
+
+struct dmpi_fleet;
+
+// All borrowed; zero means: not given.
+struct dmpi_run_opts {
+    const char *images_dir;
+    struct dmpi_strv words; // JOB, FILE, DIR or program, then arguments
+    bool program;           // words are a program of the image (after `--`)
+    int np, slots;
+    struct dmpi_strv env; // KEY=VALUE
+    struct dmpi_strv mca; // KEY=VALUE
+    const char *tune, *backend, *workdir;
+    const char *image;  // dry run: "cpu:2" of a cluster that is not there
+    bool keep;          // keep the finished container, for `logs`
+    bool detach;        // return when it runs; the container stays until `jobs --prune` or `down`
+    int64_t timeout_ms; // cancel the job after that time; 0: never
+    int stdin_fd;       // copied to rank 0 until its end; -1: no standard input
+    int insist_fd;      // readable: the user insists, the job is killed; -1: none
+    struct dmpi_streams streams; // the job's stdout and stderr as they come
+    struct dmpi_transfer_progress progress;
+    // Told once, before the job starts (may be NULL).
+    void (*on_start)(void *arg, const char *job, int np);
+    void *arg;
+};
+#define DMPI_RUN_OPTS_INIT                                                                         \
+    {                                                                                              \
+        .stdin_fd = -1, .insist_fd = -1                                                            \
+    }
+
+// Strings are owned and may be NULL.
+struct dmpi_run_result {
+    char *job;       // id: "1", "2", ...
+    char *container; // its name
+    int np;
+    int exit_code; // the job's own; 128 + signal when it was cancelled by us (143, 137)
+    bool canceled, timed_out;
+    bool oom_killed;
+    struct dmpi_sync_result sync;
+};
+
+// Runs the job on the cluster of spec and waits for its end (or start: detach). ctl->cancel_fd
+// stands for the first Ctrl-C: the job gets TERM, its ranks end on every worker, and the call
+// returns 0 with result->canceled. Returns 0 whenever the job ran and result->exit_code tells how it
+// ended; -1 when it could not be run or its end could not be learnt. result is filled as far as
+// known in both cases; free it.
+int dmpi_run(struct dmpi_fleet *fleet, const struct dmpi_spec *spec,
+             const struct dmpi_run_opts *opts, const struct dmpi_ctl *ctl,
+             struct dmpi_run_result *result, struct dmpi_err *err);
+void dmpi_run_result_free(struct dmpi_run_result *result); // NULL is allowed
+
+// What dmpi_run would do, calculated from spec and profiles alone: no engine is asked. *out is a
+// new object with "text" (hostfile and mpirun line for people), "hostfile", "argv", "env", "np",
+// "sync" (local, remote; null when nothing is synced).
+int dmpi_run_dry(json_t **out, const struct dmpi_spec *spec, const struct dmpi_run_opts *opts,
+                 struct dmpi_err *err);
+
+#endif
