@@ -49,8 +49,8 @@ static const struct dmpi_member *best_find(char **why, const struct dmpi_plan_me
         if (!same_member(wanted, found))
             continue;
         char *reason = reason_to_replace(wanted, found, image_id);
-        bool better = !best || !reason ||
-                      (*why && best->node != wanted->node && found->node == wanted->node);
+        bool better =
+            !best || !reason || (*why && best->node != wanted->node && found->node == wanted->node);
         if (better) {
             free(*why);
             *why = reason;
@@ -167,8 +167,7 @@ static int check_origin(const struct dmpi_decision *decision, const char *origin
                         "was made by another user or from another cluster file): choose another "
                         "--name, take that one down first (`dockmpi down --name %s`), or take it "
                         "over with --force",
-                        foreign->cluster, foreign->container, foreign->node_tag,
-                        foreign->cluster);
+                        foreign->cluster, foreign->container, foreign->node_tag, foreign->cluster);
 }
 
 int dmpi_decision_check(const struct dmpi_decision *decision, const struct dmpi_state *state,

@@ -8,6 +8,7 @@
 #include "cluster/state.h"
 #include "mesh/mesh.h"
 
+struct dmpi_engine;
 struct dmpi_fleet;
 
 // Reads key and workers of `cluster` from its launcher with one exec. `state` says where that is.

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+#include "cluster/down.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "engine/containers.h"
+#include "fleet/fleet.h"
+#include "fleet/parallel.h"
+
+struct down {
+    struct dmpi_fleet *fleet;
+    const struct dmpi_down_opts *opts;
+    const struct dmpi_ctl *ctl;
+    const struct dmpi_state *state;
+    pthread_mutex_t lock; // one report at a time
+};
+
+struct on_node {
+    struct down *down;
+    struct dmpi_engine *engine;
+    const struct dmpi_member **members;
+    struct dmpi_err *errs; // one a member
+    size_t n;
+};
+
+static void report(struct down *down, const struct dmpi_member *m, enum dmpi_stage stage,
+                   const char *detail)
+{
+    if (!down->opts || !down->opts->progress)
+        return;
+    pthread_mutex_lock(&down->lock);
+    down->opts->progress(down->opts->progress_arg, dmpi_fleet_name(down->fleet, m->node),
+                         m->container, stage, detail);
+    pthread_mutex_unlock(&down->lock);
+}
+
+static void remove_one(size_t i, void *arg)
+{
+    const struct on_node *on = arg;
+    const struct dmpi_member *m = on->members[i];
+    struct dmpi_err *err = &on->errs[i];
+    report(on->down, m, DMPI_STAGE_REMOVE, NULL);
+    struct dmpi_ctl within = dmpi_ctl_within(on->down->ctl, 60000);
+    if (dmpi_container_remove(on->engine, &within, m->id, true, true, err) == 0) {
+        *err = (struct dmpi_err)DMPI_ERR_INIT;
+        report(on->down, m, DMPI_STAGE_REMOVED, NULL);
+        return;
+    }
+    dmpi_err_wrap(err, "remove %s", m->container);
+    report(on->down, m, DMPI_STAGE_FAILED, err->msg);
+}
+
+static int remove_all(struct dmpi_engine *engine, size_t node, void *arg, struct dmpi_err *err)
+{
+    struct down *down = arg;
+    const struct dmpi_state *state = down->state;
+    if (state->errs[node].code != DMPI_OK)
+        return 0; // reported already
+    struct on_node on = {.down = down, .engine = engine};
+    dmpi_autofree const struct dmpi_member **members = dmpi_xcalloc(state->n, sizeof(*members));
+    on.members = members;
+    for (size_t i = 0; i < state->n; i++) {
+        if (state->members[i].node == node)
+            members[on.n++] = &state->members[i];
+    }
+    dmpi_autofree struct dmpi_err *errs = dmpi_xcalloc(on.n, sizeof(*errs));
+    on.errs = errs;
+    dmpi_parallel(on.n, DMPI_NODE_WINDOW, remove_one, &on);
+    for (size_t i = 0; i < on.n; i++) {
+        if (errs[i].code != DMPI_OK) {
+            *err = errs[i];
+            return -1;
+        }
+    }
+    return 0;
+}
+
+// An error of the first look or of a removal says more than that something is left.
+static void keep_first(struct dmpi_err *into, const struct dmpi_err *other)
+{
+    if (into->code == DMPI_OK)
+        *into = *other;
+}
+
+// An engine answers to a removal a moment before its list forgets the container.
+static int look_again(struct dmpi_state *left, struct down *down, const char *cluster,
+                      struct dmpi_err *err)
+{
+    for (int tries = 0;; tries++) {
+        int rc = dmpi_state_load(left, down->fleet, cluster, down->ctl, err);
+        if (rc != 0 || left->n == 0 || tries == 10)
+            return rc;
+        if (dmpi_ctl_sleep(down->ctl, 50L << (tries / 2), err) != 0)
+            return -1;
+        dmpi_state_free(left);
+    }
+}
+
+static void judge_left(struct dmpi_down_result *result, const struct dmpi_state *left,
+                       const struct dmpi_fleet *fleet)
+{
+    struct dmpi_err *errs = result->removed.errs;
+    for (size_t i = 0; i < left->n_nodes; i++)
+        keep_first(&errs[i], &left->errs[i]);
+    for (size_t i = 0; i < left->n; i++) {
+        const struct dmpi_member *m = &left->members[i];
+        struct dmpi_err still = DMPI_ERR_INIT;
+        dmpi_err_set(&still, DMPI_EENGINE,
+                     "node %s: %s is still there (%s): run `dockmpi down` again, or `docker rm -f "
+                     "%s` on that node",
+                     dmpi_fleet_name(fleet, m->node), m->container, m->state, m->container);
+        keep_first(&errs[m->node], &still);
+    }
+    result->left = left->n;
+}
+
+int dmpi_cluster_down(struct dmpi_fleet *fleet, const char *cluster,
+                      const struct dmpi_down_opts *opts, const struct dmpi_ctl *ctl,
+                      struct dmpi_down_result *result, struct dmpi_err *err)
+{
+    *result = (struct dmpi_down_result){0};
+    struct dmpi_state *found = &result->removed;
+    struct down down = {.fleet = fleet, .opts = opts, .ctl = ctl, .state = found};
+    if (dmpi_state_load(found, fleet, cluster, ctl, err) == 0 && found->n == 0)
+        return 0;
+    pthread_mutex_init(&down.lock, NULL);
+    dmpi_autofree struct dmpi_err *errs = dmpi_xcalloc(found->n_nodes, sizeof(*errs));
+    dmpi_fleet_each(fleet, ctl, 0, remove_all, &down, errs);
+    for (size_t i = 0; i < found->n_nodes; i++)
+        keep_first(&found->errs[i], &errs[i]);
+    struct dmpi_state left DMPI_AUTO(dmpi_state_free) = {0};
+    struct dmpi_err ignored = DMPI_ERR_INIT; // each node's own error is in left.errs
+    look_again(&left, &down, cluster, &ignored);
+    judge_left(result, &left, fleet);
+    pthread_mutex_destroy(&down.lock);
+    if (dmpi_fleet_sum(fleet, found->errs, err) != 0)
+        return -1;
+    return dmpi_ctl_check(ctl, err);
+}
+
+void dmpi_down_result_free(struct dmpi_down_result *result)
+{
+    if (!result)
+        return;
+    dmpi_state_free(&result->removed);
+    *result = (struct dmpi_down_result){0};
+}
