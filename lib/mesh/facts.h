@@ -31,11 +31,11 @@ struct dmpi_iface {
 };
 
 struct dmpi_facts {
-    char *hostname; // never NULL after a successful parse ("" when not told)
-    char *sshd;     // path, NULL when the image has none
-    char *mpirun;   // path, NULL when the image has none
-    int uid;        // of the container's process
-    int cpus;       // usable processors, 0 when unknown
+    char *hostname;                     // never NULL after a successful parse ("" when not told)
+    char *sshd;                         // path, NULL when the image has none
+    char *mpirun;                       // path, NULL when the image has none
+    int uid;                            // of the container's process
+    int cpus;                           // usable processors, 0 when unknown
     int local_port_min, local_port_max; // the kernel's ephemeral ports; 0, 0 when unknown
     bool root_locked;                   // root's password field is locked ("!")
     bool sshd_penalties;                // its sshd knows PerSourcePenalties

@@ -204,8 +204,7 @@ int dmpi_key_parse_private(struct dmpi_key *out, const char *text, size_t len, s
     if (!begin)
         return dmpi_err_set(err, DMPI_EPARSE, "not an OpenSSH private key");
     begin += strlen(ARMOUR_BEGIN);
-    const char *end =
-        memmem(begin, len - (size_t)(begin - text), ARMOUR_END, strlen(ARMOUR_END));
+    const char *end = memmem(begin, len - (size_t)(begin - text), ARMOUR_END, strlen(ARMOUR_END));
     if (!end)
         return dmpi_err_set(err, DMPI_EPARSE, "the private key is cut off");
     for (const char *p = begin; p < end; p++) {

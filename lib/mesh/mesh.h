@@ -25,16 +25,16 @@ struct dmpi_mesh_worker {
     int port;   // of its sshd
     int slots;
     char *profile;
-    char *interpreter; // optional
-    char *host_public; // "ssh-ed25519 AAAA..."
+    char *interpreter;  // optional
+    char *host_public;  // "ssh-ed25519 AAAA..."
     char *iface, *cidr; // the interface of addr and its exact network; optional
     int mtu;            // 0: unknown
     int cpus;           // of its node, 0: unknown
 };
 
 struct dmpi_mesh {
-    char id[33];         // random, 32 hex digits
-    struct dmpi_key key; // the cluster's; all zero when only mesh.json was read
+    char id[33];                          // random, 32 hex digits
+    struct dmpi_key key;                  // the cluster's; all zero when only mesh.json was read
     char *launcher_iface, *launcher_cidr; // of the launcher's node; optional
     struct dmpi_mesh_worker *workers;     // by rising index
     size_t n;
@@ -44,6 +44,9 @@ struct dmpi_mesh {
 int dmpi_mesh_make(struct dmpi_mesh *out, struct dmpi_err *err);
 
 void dmpi_mesh_free(struct dmpi_mesh *mesh); // wipes the key; NULL is allowed
+
+// Frees the strings of a worker that is not (or no longer) in a mesh. NULL is allowed.
+void dmpi_mesh_worker_clear(struct dmpi_mesh_worker *worker);
 
 // Adds a worker, or replaces the one with that index. Strings are copied. DMPI_EINVAL names a field
 // that could not stand in a configuration file.

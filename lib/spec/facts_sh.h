@@ -9,8 +9,7 @@
     "echo 'begin tcp'; grep -hs ' 0A ' /proc/net/tcp /proc/net/tcp6; echo end"
 
 // A complete script: the listening ports alone, with the markers of the facts.
-#define DMPI_PORTS_SH                                                                              \
-    "echo 'dockmpi: facts 1'; " DMPI_PORTS_LINES_SH "; echo 'dockmpi: facts end'"
+#define DMPI_PORTS_SH "echo 'dockmpi: facts 1'; " DMPI_PORTS_LINES_SH "; echo 'dockmpi: facts end'"
 
 // Defines the shell function `facts`, to be called once: prints all facts with their markers.
 #define DMPI_FACTS_SH                                                                              \
@@ -31,8 +30,7 @@
     "echo 'begin route'; cat /proc/net/route; echo end\n"                                          \
     "echo 'begin trie'; grep -B1 '/32 host LOCAL' /proc/net/fib_trie; echo end\n"                  \
     "command -v ip >/dev/null && { echo 'begin addr'; ip -o addr; echo end; }\n"                   \
-    "echo 'begin inet6'; cat /proc/net/if_inet6 2>/dev/null; echo end\n" DMPI_PORTS_LINES_SH       \
-    "\n"                                                                                           \
+    "echo 'begin inet6'; cat /proc/net/if_inet6 2>/dev/null; echo end\n" DMPI_PORTS_LINES_SH "\n"  \
     "echo 'begin env'; tr '\\000\\n' '\\n\\001' </proc/$$/environ; echo end\n"                     \
     "echo 'dockmpi: facts end'\n"                                                                  \
     "}\n"

@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: MIT
+#include "mpi/command.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/shquote.h"
+#include "base/text.h"
+#include "mpi/hostfile.h"
+#include "mpi/net.h"
+#include "mpi/tune.h"
+
+#define JOB_MAX (16U << 20)
+#define HOSTS_MAX (4U << 20)
+
+// All that the parts of the command are made from.
+struct composer {
+    const struct dmpi_mpi_job *job;
+    struct dmpi_layout layout;
+    struct dmpi_net net;
+    struct dmpi_mpi_command *out;
+    bool split; // several application contexts
+};
+
+// How the launch daemons of either generation notice a dead network: later than ssh does (15 s), so
+// that mpirun reports an error of its own.
+static const char *const daemon_env[] = {
+    "PRTE_MCA_oob_tcp_keepalive_time=20",  "PRTE_MCA_oob_tcp_keepalive_intvl=5",
+    "PRTE_MCA_oob_tcp_keepalive_probes=3", "OMPI_MCA_oob_tcp_keepalive_time=20",
+    "OMPI_MCA_oob_tcp_keepalive_intvl=5",  "OMPI_MCA_oob_tcp_keepalive_probes=3",
+    "PRTE_MCA_prte_silence_shared_fs=1",
+};
+
+static bool is_none(const char *tune)
+{
+    return tune && strcmp(tune, "none") == 0;
+}
+
+static void add_daemon_env(struct composer *c)
+{
+    struct dmpi_strv *env = &c->out->env;
+    dmpi_autofree char *cidrs = dmpi_strv_join(&c->net.cidrs, ",");
+
+    dmpi_strv_add_array(env, daemon_env, DMPI_ARRAY_LEN(daemon_env));
+    if (c->net.loopback || !*cidrs)
+        return;
+    // Open MPI 4 takes networks; Open MPI 5 takes names only, which the workers know from their sshd.
+    if (c->job->mesh->launcher_cidr && !dmpi_strv_has(&c->net.cidrs, c->job->mesh->launcher_cidr))
+        dmpi_strv_addf(env, "OMPI_MCA_oob_tcp_if_include=%s,%s", cidrs,
+                       c->job->mesh->launcher_cidr);
+    else
+        dmpi_strv_addf(env, "OMPI_MCA_oob_tcp_if_include=%s", cidrs);
+    if (c->net.iface)
+        dmpi_strv_addf(env, "PRTE_MCA_prte_if_include=%s", c->net.iface);
+}
+
+static const struct dmpi_mpi_group *find_group(const struct dmpi_mpi_job *job, const char *profile)
+{
+    for (size_t i = 0; i < job->n_groups; i++) {
+        if (strcmp(job->groups[i].profile, profile) == 0)
+            return &job->groups[i];
+    }
+    return NULL;
+}
+
+static bool env_ok(const char *entry)
+{
+    size_t len = strcspn(entry, "=");
+
+    return len > 0 && entry[len] == '=' &&
+           strspn(entry, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789") ==
+               len &&
+           !(entry[0] >= '0' && entry[0] <= '9');
+}
+
+static int check_env(const struct dmpi_strv *env, struct dmpi_err *err)
+{
+    for (size_t i = 0; i < env->n; i++) {
+        if (!env_ok(env->v[i]))
+            return dmpi_err_set(err, DMPI_EINVAL, "environment '%s': expected NAME=VALUE",
+                                env->v[i]);
+    }
+    return 0;
+}
+
+static int check_mca(const struct dmpi_strv *mca, struct dmpi_err *err)
+{
+    for (size_t i = 0; i < mca->n; i++) {
+        if (!env_ok(mca->v[i]))
+            return dmpi_err_set(err, DMPI_EINVAL, "MCA parameter '%s': expected NAME=VALUE",
+                                mca->v[i]);
+    }
+    return 0;
+}
+
+static int check_job(const struct composer *c, struct dmpi_err *err)
+{
+    if (c->net.mixed)
+        return dmpi_err_set(err, DMPI_EINVAL,
+                            "some workers have a loopback address and others do not: give every "
+                            "node its data address (addr)");
+    if (check_env(&c->job->env, err) != 0 || check_mca(&c->job->mca, err) != 0)
+        return -1;
+    for (size_t i = 0; i < c->layout.n; i++) {
+        const char *profile = c->layout.places[i].worker->profile;
+        const struct dmpi_mpi_group *g = find_group(c->job, profile);
+
+        if (!g || g->program.n == 0)
+            return dmpi_err_set(err, DMPI_EINVAL, "image %s: no program to run", profile);
+        if (check_env(&g->env, err) != 0)
+            return dmpi_err_wrap(err, "image %s", profile);
+    }
+    return 0;
+}
+
+// The environment of a group's ranks, weakest first.
+static struct dmpi_strv rank_env(const struct composer *c, const struct dmpi_mpi_group *g,
+                                 const struct dmpi_tune *tune)
+{
+    struct dmpi_strv env = DMPI_STRV_INIT;
+    const struct dmpi_mesh_worker *first = c->layout.places[0].worker;
+
+    dmpi_strv_env_set(&env, "PYTHONUNBUFFERED", "1");
+    for (size_t i = 0; tune->env[i]; i++)
+        dmpi_strv_add(&env, tune->env[i]);
+    dmpi_strv_env_merge(&env, &g->env);
+    dmpi_strv_env_set(&env, "MASTER_ADDR", first->addr);
+    if (c->job->master_port > 0) {
+        dmpi_autofree char *port = dmpi_xasprintf("%d", c->job->master_port);
+        dmpi_strv_env_set(&env, "MASTER_PORT", port);
+    }
+    dmpi_strv_env_merge(&env, &c->job->env);
+    dmpi_strv_env_set(&env, "DOCKMPI_PLAN", c->out->plan);
+    return env;
+}
+
+// Variables that would change mpirun itself go to the ranks by argument, as do those that differ
+// between the groups; all others by mpirun's environment, where no other user of the host can read them.
+static bool by_argument(const struct composer *c, const char *name)
+{
+    return c->split || strcmp(name, "PATH") == 0 || dmpi_text_starts_with(name, "LD_") ||
+           dmpi_text_starts_with(name, "OMPI_") || dmpi_text_starts_with(name, "PRTE_") ||
+           dmpi_text_starts_with(name, "PMIX_");
+}
+
+static void add_rank_env(struct composer *c, const struct dmpi_strv *env)
+{
+    struct dmpi_strv *argv = &c->out->argv;
+
+    for (size_t i = 0; i < env->n; i++) {
+        dmpi_autofree char *name = dmpi_xstrndup(env->v[i], strcspn(env->v[i], "="));
+
+        dmpi_strv_add(argv, "-x");
+        if (by_argument(c, name)) {
+            dmpi_strv_add(argv, env->v[i]);
+        } else {
+            dmpi_strv_add(argv, name);
+            dmpi_strv_env_set(&c->out->env, name, env->v[i] + strlen(name) + 1);
+        }
+    }
+}
+
+static void add_mca_pairs(struct dmpi_strv *argv, const struct dmpi_strv *mca)
+{
+    for (size_t i = 0; i < mca->n; i++) {
+        size_t len = strcspn(mca->v[i], "=");
+        dmpi_autofree char *name = dmpi_xstrndup(mca->v[i], len);
+
+        dmpi_strv_add(argv, "--mca");
+        dmpi_strv_add(argv, name);
+        dmpi_strv_add(argv, mca->v[i] + len + 1);
+    }
+}
+
+// Ours first, replaced by the user's of the same name: mpirun would join doubles with a comma.
+static void add_mca(struct composer *c, const struct dmpi_tune *tune)
+{
+    DMPI_AUTO(dmpi_strv_free) struct dmpi_strv mca = DMPI_STRV_INIT;
+    dmpi_autofree char *cidrs = dmpi_strv_join(&c->net.cidrs, ",");
+
+    if (!is_none(tune->name)) {
+        if (c->net.loopback)
+            dmpi_strv_env_set(&mca, "btl_tcp_if_include", "127.0.0.0/8");
+        else if (*cidrs)
+            dmpi_strv_env_set(&mca, "btl_tcp_if_include", cidrs);
+        if (!strchr(cidrs, ':'))
+            dmpi_strv_env_set(&mca, "btl_tcp_disable_family", "6");
+        if (c->layout.oversubscribed)
+            dmpi_strv_env_set(&mca, "mpi_yield_when_idle", "1");
+    }
+    for (size_t i = 0; tune->mca[i]; i++)
+        dmpi_strv_add(&mca, tune->mca[i]);
+    dmpi_strv_env_merge(&mca, &c->job->mca);
+    add_mca_pairs(&c->out->argv, &mca);
+}
+
+// Placement that the profile's own arguments do not already decide.
+static void add_placement(struct dmpi_strv *argv, const struct dmpi_mpi_group *g)
+{
+    if (!dmpi_strv_has(&g->mpirun_args, "--map-by")) {
+        dmpi_strv_add(argv, "--map-by");
+        dmpi_strv_add(argv, "slot");
+    }
+    // Workers on one host would all bind to its first processor, and a rank with many threads would
+    // get one only.
+    if (!dmpi_strv_has(&g->mpirun_args, "--bind-to")) {
+        dmpi_strv_add(argv, "--bind-to");
+        dmpi_strv_add(argv, "none");
+    }
+}
+
+static void add_hosts(struct composer *c, size_t first, size_t last)
+{
+    struct dmpi_buf hosts = DMPI_BUF_INIT(HOSTS_MAX);
+
+    if (!c->split) {
+        dmpi_strv_add(&c->out->argv, "--hostfile");
+        dmpi_strv_add(&c->out->argv, DMPI_MESH_DIR "/hostfile");
+        return;
+    }
+    for (size_t i = first; i <= last; i++)
+        dmpi_buf_addf(&hosts, "%s%s:%d", i > first ? "," : "", c->layout.places[i].worker->alias,
+                      c->layout.places[i].slots);
+    dmpi_strv_add(&c->out->argv, "--host");
+    dmpi_strv_take(&c->out->argv, dmpi_buf_steal(&hosts));
+}
+
+// One application context: the workers first..last, all of one profile.
+static int add_context(struct composer *c, size_t first, size_t last, struct dmpi_err *err)
+{
+    const struct dmpi_mpi_group *g = find_group(c->job, c->layout.places[first].worker->profile);
+    const struct dmpi_tune *tune = dmpi_tune_find(g->tune ? g->tune : c->job->tune, err);
+    struct dmpi_strv *argv = &c->out->argv;
+    int ranks = 0;
+
+    if (!tune)
+        return -1;
+    for (size_t i = first; i <= last; i++)
+        ranks += c->layout.places[i].ranks;
+    dmpi_strv_add(argv, "-np");
+    dmpi_strv_addf(argv, "%d", ranks);
+    add_hosts(c, first, last);
+    add_mca(c, tune);
+    if (c->job->workdir) {
+        dmpi_strv_add(argv, "--wdir");
+        dmpi_strv_add(argv, c->job->workdir);
+    }
+    DMPI_AUTO(dmpi_strv_free) struct dmpi_strv env = rank_env(c, g, tune);
+    add_rank_env(c, &env);
+    dmpi_strv_add_all(argv, &g->mpirun_args);
+    dmpi_strv_add(argv, "sh");
+    dmpi_strv_add(argv, DMPI_MESH_DIR "/rank");
+    dmpi_strv_add_all(argv, &g->program);
+    return 0;
+}
+
+static size_t context_end(const struct dmpi_layout *layout, size_t first)
+{
+    size_t last = first;
+
+    while (last + 1 < layout->n && strcmp(layout->places[last + 1].worker->profile,
+                                          layout->places[first].worker->profile) == 0)
+        last++;
+    return last;
+}
+
+static int add_argv(struct composer *c, struct dmpi_err *err)
+{
+    const struct dmpi_mpi_job *job = c->job;
+    struct dmpi_strv *argv = &c->out->argv;
+
+    dmpi_strv_add(argv, job->mpirun ? job->mpirun : "mpirun");
+    dmpi_strv_add(argv, "--allow-run-as-root");
+    add_placement(argv, find_group(job, c->layout.places[0].worker->profile));
+    for (size_t first = 0, last; first < c->layout.n; first = last + 1) {
+        last = context_end(&c->layout, first);
+        if (first > 0)
+            dmpi_strv_add(argv, ":");
+        if (add_context(c, first, last, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+// The job file is run by a shell of its own, which mpirun then replaces.
+static char *job_text(const struct dmpi_mpi_command *command, bool has_stdin)
+{
+    struct dmpi_buf out = DMPI_BUF_INIT(JOB_MAX);
+    dmpi_autofree char *words = dmpi_shquote_argv(&command->argv);
+    dmpi_autofree char *mpirun = dmpi_shquote(command->argv.v[0]);
+
+    dmpi_buf_adds(&out, "# Written by dockmpi.\n");
+    dmpi_buf_addf(&out,
+                  "if ! command -v %s >/dev/null; then\n"
+                  "    echo dockmpi: %s: not found in the image of the launcher >&2\n"
+                  "    exit 127\n"
+                  "fi\n",
+                  mpirun, mpirun);
+    for (size_t i = 0; i < command->env.n; i++) {
+        const char *entry = command->env.v[i];
+        size_t len = strcspn(entry, "=");
+        dmpi_autofree char *value = dmpi_shquote(entry + len + 1);
+
+        dmpi_buf_addf(&out, "export %.*s=%s\n", (int)len, entry, value);
+    }
+    dmpi_buf_addf(&out, "exec %s%s\n", words, has_stdin ? "" : " </dev/null");
+    return dmpi_buf_steal(&out);
+}
+
+static int compose(struct composer *c, struct dmpi_err *err)
+{
+    struct dmpi_mpi_command *out = c->out;
+    const struct dmpi_mpi_job *job = c->job;
+
+    if (dmpi_layout_make(&c->layout, job->mesh, job->np, job->slots, err) != 0 ||
+        check_job(c, err) != 0)
+        return -1;
+    c->split = context_end(&c->layout, 0) + 1 < c->layout.n;
+    out->np = c->layout.np;
+    out->hostfile = dmpi_layout_hostfile(&c->layout);
+    out->plan = dmpi_layout_plan(&c->layout);
+    if (!is_none(job->tune))
+        add_daemon_env(c);
+    if (add_argv(c, err) != 0)
+        return -1;
+    out->job = job_text(out, job->has_stdin);
+    return 0;
+}
+
+int dmpi_mpi_compose(struct dmpi_mpi_command *out, const struct dmpi_mpi_job *job,
+                     struct dmpi_err *err)
+{
+    struct composer c = {.job = job, .out = out};
+
+    *out = (struct dmpi_mpi_command){0};
+    dmpi_net_choose(&c.net, job->mesh);
+    int rc = compose(&c, err);
+    dmpi_net_free(&c.net);
+    dmpi_layout_free(&c.layout);
+    return rc;
+}
+
+void dmpi_mpi_command_free(struct dmpi_mpi_command *command)
+{
+    if (!command)
+        return;
+    dmpi_strv_free(&command->env);
+    dmpi_strv_free(&command->argv);
+    free(command->hostfile);
+    free(command->plan);
+    free(command->job);
+    *command = (struct dmpi_mpi_command){0};
+}
+
+char *dmpi_mpi_command_text(const struct dmpi_mpi_command *command)
+{
+    struct dmpi_buf out = DMPI_BUF_INIT(JOB_MAX);
+    dmpi_autofree char *words = dmpi_shquote_argv(&command->argv);
+
+    for (size_t i = 0; i < command->env.n; i++) {
+        const char *entry = command->env.v[i];
+        size_t len = strcspn(entry, "=");
+        dmpi_autofree char *value = dmpi_shquote(entry + len + 1);
+
+        dmpi_buf_addf(&out, "%.*s=%s ", (int)len, entry, value);
+    }
+    dmpi_buf_adds(&out, words);
+    return dmpi_buf_steal(&out);
+}
