@@ -29,7 +29,10 @@ struct dmpi_endpoint {
 };
 
 // The empty endpoint; dmpi_endpoint_free leaves this behind.
-#define DMPI_ENDPOINT_INIT {.scheme = DMPI_UNIX}
+#define DMPI_ENDPOINT_INIT                                                                         \
+    {                                                                                              \
+        .scheme = DMPI_UNIX                                                                        \
+    }
 
 // Understands unix:///PATH, a bare absolute PATH, tcp://HOST[:PORT], http:// and https:// likewise,
 // ssh://[USER@]HOST[:PORT][/SOCKET]. Ports default to 2375 (tcp) and 2376 (https). Hosts and users

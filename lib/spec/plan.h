@@ -21,15 +21,15 @@ int dmpi_role_parse(enum dmpi_role *out, const char *word);
 
 struct dmpi_plan_member {
     enum dmpi_role role;
-    int index;                          // worker I; 0 for the launcher
-    size_t node;                        // index into the spec's nodes
-    char *container;                    // dockmpi-NAME-launcher, dockmpi-NAME-worker-0
-    char *alias;                        // launcher, worker-0: dot-free, as in hostfile and ssh_config
+    int index;       // worker I; 0 for the launcher
+    size_t node;     // index into the spec's nodes
+    char *container; // dockmpi-NAME-launcher, dockmpi-NAME-worker-0
+    char *alias;     // launcher, worker-0: dot-free, as in hostfile and ssh_config
     const struct dmpi_profile *profile; // borrowed from the plan
     char *addr;                         // data address; NULL: to be chosen from the node's facts
     int slots;                          // workers; 0 for the launcher
     json_t *create;                     // body of the engine's POST /containers/create
-    char *spec_hash;                    // 16 hex digits, also in its label: same hash, same container
+    char *spec_hash; // 16 hex digits, also in its label: same hash, same container
 };
 
 struct dmpi_plan {
@@ -54,13 +54,13 @@ char *dmpi_container_name(const char *cluster, enum dmpi_role role, int index);
 
 // A job's container, made like the launcher that it shares network, volumes and environment with.
 struct dmpi_plan_job {
-    const json_t *launcher;  // the launcher's create body (dry run) or inspect answer
+    const json_t *launcher; // the launcher's create body (dry run) or inspect answer
     const char *cluster;
-    int index;               // N of dockmpi-CLUSTER-job-N
-    const char *job;         // id
-    const char *program;     // for people
+    int index;           // N of dockmpi-CLUSTER-job-N
+    const char *job;     // id
+    const char *program; // for people
     int ranks;
-    const char *workdir;     // NULL: the launcher's
+    const char *workdir;         // NULL: the launcher's
     const struct dmpi_strv *env; // added to the launcher's; may be NULL
 };
 

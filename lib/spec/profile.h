@@ -15,18 +15,18 @@
 // Each field is the key of the same name in image.yaml, except where said. Unknown keys are errors.
 // Strings are owned; optional ones are NULL.
 struct dmpi_profile {
-    char *name;        // the folder's name
-    char *dir;         // the folder
-    bool build;        // it holds a Dockerfile
-    char *image;       // image reference; default dockmpi/NAME:latest
-    char *from;        // profile, or image, that the Dockerfile builds on; optional
-    char *summary;     // one line for people; optional
-    char *interpreter; // for .py programs, such as /usr/bin/python3; optional
-    char *sshd;        // path inside the image; NULL: found by the container itself
-    char *mpirun;      // path inside the image; NULL: "mpirun" of its PATH
-    char *shell;       // for `dockmpi shell`; default /bin/sh
-    char *tune;        // default for --tune; optional
-    char *backend;     // default for --backend (mpi, gloo, nccl); optional
+    char *name;                    // the folder's name
+    char *dir;                     // the folder
+    bool build;                    // it holds a Dockerfile
+    char *image;                   // image reference; default dockmpi/NAME:latest
+    char *from;                    // profile, or image, that the Dockerfile builds on; optional
+    char *summary;                 // one line for people; optional
+    char *interpreter;             // for .py programs, such as /usr/bin/python3; optional
+    char *sshd;                    // path inside the image; NULL: found by the container itself
+    char *mpirun;                  // path inside the image; NULL: "mpirun" of its PATH
+    char *shell;                   // for `dockmpi shell`; default /bin/sh
+    char *tune;                    // default for --tune; optional
+    char *backend;                 // default for --backend (mpi, gloo, nccl); optional
     struct dmpi_strv env;          // mapping KEY: value, or list of KEY=VALUE
     struct dmpi_strv mpirun_args;  // list, placed before the program
     struct dmpi_strv devices;      // list of /dev/X or /dev/X:/dev/Y[:rwm]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What our containers run: shell text in their Entrypoint, so that any image with a POSIX shell,
 // tar, coreutils and sshd will do. The client, attached since before the start, first reads the
-// facts of the node, then sends one tar on standard input (see DMPI_FEED_*).
+// facts of the node, then sends one tar on standard input.
 //
 // Standard output of a worker:   facts (spec/facts_sh.h), then sshd's own lines on stderr, of which
 //                                "Server listening on" tells that it is ready

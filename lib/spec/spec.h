@@ -61,13 +61,13 @@ struct dmpi_spec {
 
 // What a command line can say. Zero (NULL, empty) means: not given. Everything is borrowed.
 struct dmpi_flags {
-    const char *file;         // cluster file or hostfile
-    const char *name;         // cluster
-    const char *workers;      // number as typed, so that errors can quote it
-    const char *image;        // "cpu" or "cpu:2,g4dn:1"
+    const char *file;    // cluster file or hostfile
+    const char *name;    // cluster
+    const char *workers; // number as typed, so that errors can quote it
+    const char *image;   // "cpu" or "cpu:2,g4dn:1"
     const char *launcher_image;
-    const char *slots;        // number as typed
-    const char *shm_size;     // "8G"
+    const char *slots;    // number as typed
+    const char *shm_size; // "8G"
     const char *workdir;
     const char *user;         // ssh user for nodes that name none
     struct dmpi_strv volumes; // HOST:CONTAINER[:ro]
