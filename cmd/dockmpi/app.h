@@ -25,6 +25,7 @@ struct dmpi_common {
     const char *file;
     const char *name;
     bool verbose, json, help;
+    bool dashes_first; /* `--` stood before the first operand */
 };
 
 /* One verb: a const descriptor in the verb's own file, listed in main.c's table. */

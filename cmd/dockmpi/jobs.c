@@ -1,49 +1,19 @@
 // SPDX-License-Identifier: MIT
+#include "job/jobs.h"
+
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 #include "base/json.h"
 #include "base/mem.h"
-#include "joblist.h"
 #include "out.h"
 #include "state.h"
 #include "verbs.h"
 
-const char *dmpi_joblist_state(const struct dmpi_member *job)
-{
-    if (strcmp(job->state, "exited") != 0)
-        return job->state;
-    return job->exit_code == 0 ? "succeeded" : "failed";
-}
-
-static void iso_time(char out[32], int64_t ms)
-{
-    time_t seconds = (time_t)(ms / 1000);
-    struct tm utc;
-    gmtime_r(&seconds, &utc);
-    strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &utc);
-}
-
-json_t *dmpi_joblist_json(const struct dmpi_member *job)
-{
-    char started[32] = "", finished[32] = "";
-    if (job->started)
-        iso_time(started, job->started);
-    if (job->finished)
-        iso_time(finished, job->finished);
-    json_t *o = dmpi_json_new_obj();
-    dmpi_json_set_str(o, "job", job->job);
-    dmpi_json_set_str(o, "cluster", job->cluster);
-    dmpi_json_set_str(o, "state", dmpi_joblist_state(job));
-    dmpi_json_set(o, "exit_code", job->exit_code < 0 ? json_null() : json_integer(job->exit_code));
-    dmpi_json_set_str(o, "started", job->started ? started : NULL);
-    dmpi_json_set_str(o, "finished", job->finished ? finished : NULL);
-    dmpi_json_set_int(o, "ranks", job->ranks);
-    dmpi_json_set_str(o, "program", job->program);
-    dmpi_json_set_bool(o, "oom_killed", job->oom_killed);
-    return o;
-}
+struct jobs {
+    struct dmpi_common common;
+    bool prune;
+};
 
 static void add_row(struct dmpi_table *table, const struct dmpi_member *job)
 {
@@ -54,53 +24,76 @@ static void add_row(struct dmpi_table *table, const struct dmpi_member *job)
     int64_t end = job->finished ? job->finished : (int64_t)time(NULL) * 1000;
     if (job->started)
         dmpi_out_age((end - job->started) / 1000, age);
-    dmpi_table_row(table, job->job, job->cluster, dmpi_joblist_state(job), code, ranks, age,
+    dmpi_table_row(table, job->job, job->cluster, dmpi_job_state(job), code, ranks, age,
                    job->program, NULL);
 }
 
-static int run(void *opts, const struct dmpi_strv *operands, struct dmpi_err *err)
+static void list(const struct dmpi_state *state, bool json)
 {
-    const struct dmpi_common *common = opts;
+    if (json) {
+        json_t *result = dmpi_json_new_obj();
+        dmpi_json_set(result, "jobs", dmpi_jobs_json(state));
+        dmpi_out_json(result);
+        return;
+    }
+    struct dmpi_table table;
+    dmpi_table_start(&table, "JOB", "CLUSTER", "STATE", "EXIT", "RANKS", "TIME", "PROGRAM", NULL);
+    for (size_t i = 0; i < state->n; i++)
+        if (state->members[i].role == DMPI_JOB)
+            add_row(&table, &state->members[i]);
+    dmpi_table_print(&table);
+}
+
+static int prune(struct dmpi_session *session, const struct dmpi_state *state, bool json,
+                 struct dmpi_err *err)
+{
+    struct dmpi_strv removed = DMPI_STRV_INIT;
+    int rc =
+        dmpi_jobs_prune(session->fleet, state, session->spec.name, &removed, dmpi_app_ctl(), err);
+    if (json) {
+        json_t *result = dmpi_json_new_obj();
+        dmpi_json_set(result, "removed", dmpi_json_strv(&removed));
+        dmpi_out_json(result);
+    } else {
+        for (size_t i = 0; i < removed.n; i++)
+            printf("removed job %s\n", removed.v[i]);
+    }
+    dmpi_strv_free(&removed);
+    return rc;
+}
+
+static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err)
+{
+    const struct jobs *o = arg;
     if (operands->n)
         return dmpi_usage(err, "jobs takes no operands");
     struct dmpi_session session;
     struct dmpi_state state = {0};
-    int rc = dmpi_session_open(&session, common, err);
+    int rc = dmpi_session_open(&session, &o->common, err);
     if (rc == 0)
         rc = dmpi_session_state(&state, &session, err);
-    if (rc == 0) {
-        struct dmpi_table table;
-        json_t *jobs = dmpi_json_new_arr();
-        dmpi_table_start(&table, "JOB", "CLUSTER", "STATE", "EXIT", "RANKS", "TIME", "PROGRAM",
-                         NULL);
-        for (size_t i = 0; i < state.n; i++)
-            if (state.members[i].role == DMPI_JOB) {
-                add_row(&table, &state.members[i]);
-                dmpi_json_add(jobs, dmpi_joblist_json(&state.members[i]));
-            }
-        if (common->json) {
-            json_t *result = dmpi_json_new_obj();
-            dmpi_json_set(result, "jobs", jobs);
-            dmpi_out_json(result);
-            dmpi_strv_free(&table.cells);
-        } else {
-            json_decref(jobs);
-            dmpi_table_print(&table);
-        }
-    }
+    if (rc == 0 && o->prune)
+        rc = prune(&session, &state, o->common.json, err);
+    else if (rc == 0)
+        list(&state, o->common.json);
     dmpi_state_free(&state);
     dmpi_session_close(&session);
     return rc;
 }
 
-static const struct dmpi_opt opts[] = {{0}};
+static const struct dmpi_opt opts[] = {
+    {"prune", 0, DMPI_OPT_FLAG, offsetof(struct jobs, prune), NULL,
+     "remove the containers and logs of jobs that ended", 0, 0},
+    {0},
+};
 
 const struct dmpi_verb dmpi_verb_jobs = {
     .name = "jobs",
     .args = "",
     .summary = "list the cluster's jobs, also those that ended",
+    .details = "A job that ended keeps its log until `jobs --prune`, `run --rm` or `down`.",
     .opts = opts,
-    .opts_size = sizeof(struct dmpi_common),
+    .opts_size = sizeof(struct jobs),
     .json = true,
     .run = run,
 };

@@ -14,9 +14,13 @@
 #include "verbs.h"
 
 const struct dmpi_verb *const dmpi_verbs[] = {
-    &dmpi_verb_up,      &dmpi_verb_ps,    &dmpi_verb_jobs,
-    &dmpi_verb_exec,    &dmpi_verb_shell, &dmpi_verb_down,
-    &dmpi_verb_version, &dmpi_verb_help,  NULL,
+    &dmpi_verb_up,     &dmpi_verb_run,
+    &dmpi_verb_ps,     &dmpi_verb_jobs,
+    &dmpi_verb_logs,   &dmpi_verb_wait,
+    &dmpi_verb_cancel, &dmpi_verb_exec,
+    &dmpi_verb_shell,  &dmpi_verb_cp,
+    &dmpi_verb_down,   &dmpi_verb_version,
+    &dmpi_verb_help,   NULL,
 };
 
 static struct dmpi_ctl app_ctl;
@@ -81,9 +85,10 @@ static int run_verb(const struct dmpi_verb *verb, char *const *argv)
     dmpi_autofree void *opts = dmpi_xcalloc(1, verb->opts_size);
     if (verb->defaults)
         memcpy(opts, verb->defaults, verb->opts_size);
-    const struct dmpi_common *common = opts;
-    int rc;
-    if (dmpi_opts_parse(opts, &operands, tables, 2, verb->how, argv, &err) < 0) {
+    struct dmpi_common *common = opts;
+    int rc = dmpi_opts_parse(opts, &operands, tables, 2, verb->how, argv, &err);
+    common->dashes_first = rc > 0;
+    if (rc < 0) {
         rc = DMPI_EXIT_USAGE;
     } else if (common->help) {
         dmpi_help_print(verb);

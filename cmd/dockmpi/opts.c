@@ -147,12 +147,13 @@ int dmpi_opts_parse(void *into, struct dmpi_strv *operands, const struct dmpi_op
                     size_t n, enum dmpi_operands how, char *const *argv, struct dmpi_err *err)
 {
     struct parse p = {into, tables, n, argv, err};
-    bool options = true;
+    bool options = true, dashes_first = false;
     for (; *p.arg; p.arg++) {
         const char *word = *p.arg;
         int rc = 0;
         if (options && strcmp(word, "--") == 0) {
             options = false;
+            dashes_first = operands->n == 0;
         } else if (options && strncmp(word, "--", 2) == 0) {
             rc = parse_long(&p, word + 2);
         } else if (options && word[0] == '-' && word[1]) {
@@ -168,7 +169,7 @@ int dmpi_opts_parse(void *into, struct dmpi_strv *operands, const struct dmpi_op
     if (*p.arg)
         while (*++p.arg)
             dmpi_strv_add(operands, *p.arg);
-    return 0;
+    return dashes_first;
 }
 
 void dmpi_opts_free(void *into, const struct dmpi_opt *const *tables, size_t n)

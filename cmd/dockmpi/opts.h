@@ -41,7 +41,8 @@ enum dmpi_operands {
  *
  * `tables` are `n` option tables, each ended by an entry without name; options of all of them are
  * accepted. Operands are copied to `operands` (freed by the caller also on error); a `--` ends the
- * options and is dropped. Errors: DMPI_EINVAL with a text that names the option and what it takes.
+ * options and is dropped. Returns 1 when such a `--` came before the first operand, else 0; errors
+ * are DMPI_EINVAL with a text that names the option and what it takes.
  */
 int dmpi_opts_parse(void *into, struct dmpi_strv *operands, const struct dmpi_opt *const *tables,
                     size_t n, enum dmpi_operands how, char *const *argv, struct dmpi_err *err);

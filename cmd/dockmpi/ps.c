@@ -5,20 +5,18 @@
 
 #include "base/json.h"
 #include "base/mem.h"
-#include "joblist.h"
+#include "job/jobs.h"
 #include "out.h"
 #include "state.h"
 #include "verbs.h"
 
 static json_t *container_json(const struct dmpi_member *m, const struct dmpi_fleet *fleet)
 {
-    static const char *const roles[] = {
-        [DMPI_LAUNCHER] = "launcher", [DMPI_WORKER] = "worker", [DMPI_JOB] = "job"};
     json_t *o = dmpi_json_new_obj();
     dmpi_autofree char *label = dmpi_member_label(m);
     dmpi_json_set_str(o, "cluster", m->cluster);
     dmpi_json_set_str(o, "name", label);
-    dmpi_json_set_str(o, "role", roles[m->role]);
+    dmpi_json_set_str(o, "role", dmpi_role_name(m->role));
     dmpi_json_set_int(o, "index", m->index);
     dmpi_json_set_str(o, "container", m->container);
     dmpi_json_set_str(o, "id", m->id);
@@ -58,19 +56,16 @@ static void add_cluster(json_t *clusters, const struct dmpi_state *state, const 
 static json_t *state_json(const struct dmpi_state *state, const struct dmpi_fleet *fleet)
 {
     json_t *clusters = dmpi_json_new_arr(), *containers = dmpi_json_new_arr();
-    json_t *jobs = dmpi_json_new_arr();
     for (size_t i = 0; i < state->n; i++) {
         const struct dmpi_member *m = &state->members[i];
         if (i == 0 || strcmp(m->cluster, state->members[i - 1].cluster) != 0)
             add_cluster(clusters, state, m->cluster);
         dmpi_json_add(containers, container_json(m, fleet));
-        if (m->role == DMPI_JOB)
-            dmpi_json_add(jobs, dmpi_joblist_json(m));
     }
     json_t *result = dmpi_json_new_obj();
     dmpi_json_set(result, "clusters", clusters);
     dmpi_json_set(result, "containers", containers);
-    dmpi_json_set(result, "jobs", jobs);
+    dmpi_json_set(result, "jobs", dmpi_jobs_json(state));
     return result;
 }
 

@@ -93,17 +93,19 @@ static void first_operand_stops(void **state)
     static const struct {
         const char *words[6];
         const char *operands[5];
+        int dashes_first;
     } rows[] = {
-        {{"-x", "job", "-y", "--unknown", NULL}, {"job", "-y", "--unknown", NULL}},
-        {{"-x", "job", "--", "3", "1", NULL}, {"job", "--", "3", "1", NULL}},
-        {{"-x", "--", "prog", "-y", NULL}, {"prog", "-y", NULL}},
-        {{"-x", "--", "prog", "--", "a", NULL}, {"prog", "--", "a", NULL}},
+        {{"-x", "job", "-y", "--unknown", NULL}, {"job", "-y", "--unknown", NULL}, 0},
+        {{"-x", "job", "--", "3", "1", NULL}, {"job", "--", "3", "1", NULL}, 0},
+        {{"-x", "--", "prog", "-y", NULL}, {"prog", "-y", NULL}, 1},
+        {{"-x", "--", "prog", "--", "a", NULL}, {"prog", "--", "a", NULL}, 1},
     };
     for (size_t i = 0; i < DMPI_ARRAY_LEN(rows); i++) {
         struct sample s;
         struct dmpi_strv operands;
         struct dmpi_err err = DMPI_ERR_INIT;
-        assert_int_equal(parse(&s, &operands, DMPI_FIRST_STOPS, rows[i].words, &err), 0);
+        assert_int_equal(parse(&s, &operands, DMPI_FIRST_STOPS, rows[i].words, &err),
+                         rows[i].dashes_first);
         assert_true(s.flag);
         assert_false(s.other);
         size_t n = 0;

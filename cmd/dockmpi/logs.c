@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "job/jobs.h"
+#include "state.h"
+#include "verbs.h"
+
+struct logs {
+    struct dmpi_common common;
+    bool follow, timestamps;
+    long long tail;
+};
+
+static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err)
+{
+    static const int out_fd = STDOUT_FILENO, err_fd = STDERR_FILENO;
+    const struct logs *o = arg;
+    if (operands->n > 1)
+        return dmpi_usage(err, "logs takes one job at most");
+    const struct dmpi_job_logs_opts opts = {
+        .follow = o->follow, .timestamps = o->timestamps, .tail = o->tail};
+    const struct dmpi_streams streams = {dmpi_sink_to_fd(&out_fd), dmpi_sink_to_fd(&err_fd)};
+    struct dmpi_session session;
+    struct dmpi_state state = {0};
+    const struct dmpi_member *job = NULL;
+    int rc = dmpi_session_open(&session, &o->common, err);
+    if (rc == 0)
+        rc = dmpi_session_state(&state, &session, err);
+    if (rc == 0 &&
+        !(job = dmpi_job_find(&state, session.spec.name, operands->n ? operands->v[0] : NULL, err)))
+        rc = -1;
+    if (rc == 0)
+        rc = dmpi_job_logs(session.fleet, job, &opts, &streams, dmpi_app_ctl(), err);
+    dmpi_state_free(&state);
+    dmpi_session_close(&session);
+    return rc;
+}
+
+static const struct logs defaults = {.tail = -1};
+
+static const struct dmpi_opt opts[] = {
+    {"follow", 'f', DMPI_OPT_FLAG, offsetof(struct logs, follow), NULL, "go on until the job ends",
+     0, 0},
+    {"timestamps", 't', DMPI_OPT_FLAG, offsetof(struct logs, timestamps), NULL,
+     "with the time of every line", 0, 0},
+    {"tail", 'n', DMPI_OPT_INT, offsetof(struct logs, tail), "N", "only the last N lines", 0,
+     INT64_MAX},
+    {0},
+};
+
+const struct dmpi_verb dmpi_verb_logs = {
+    .name = "logs",
+    .args = "[JOB]",
+    .summary = "what a job printed (default: the newest), on the same two streams",
+    .details = "As with docker, -f follows; the cluster file is given by --file here.",
+    .opts = opts,
+    .opts_size = sizeof(struct logs),
+    .defaults = &defaults,
+    .run = run,
+};

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: MIT
+#include "job/run.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "out.h"
+#include "sig.h"
+#include "spec/profile.h"
+#include "transfer.h"
+#include "verbs.h"
+
+struct run {
+    struct dmpi_common common;
+    long long np, slots;
+    struct dmpi_strv env, mca;
+    const char *tune, *backend, *workdir, *image, *workers;
+    int64_t timeout_ms;
+    bool detach, remove, interactive, dry_run;
+};
+
+static void started(void *arg, const char *job, int np)
+{
+    (void)arg;
+    dmpi_progress_end();
+    dmpi_debug("job %s starts with %d rank%s", job, np, np == 1 ? "" : "s");
+}
+
+static json_t *result_json(const struct dmpi_run_result *r, bool detached)
+{
+    json_t *o = dmpi_json_new_obj();
+    dmpi_json_set_str(o, "job", r->job);
+    dmpi_json_set_str(o, "container", r->container);
+    dmpi_json_set_int(o, "ranks", r->np);
+    dmpi_json_set(o, "exit_code", detached ? json_null() : json_integer(r->exit_code));
+    return o;
+}
+
+/* What a person must know besides the code, which mpirun does not tell. */
+static void tell(const struct run *o, const struct dmpi_run_result *r)
+{
+    if (r->timed_out)
+        dmpi_out_note("job %s: canceled after --timeout", r->job);
+    else if (r->canceled)
+        dmpi_out_note("job %s: canceled; every rank has ended", r->job);
+    if (r->oom_killed)
+        dmpi_out_note("job %s: the engine killed it for want of memory", r->job);
+    if (o->detach && o->common.json)
+        dmpi_out_json(result_json(r, true));
+    else if (o->detach)
+        puts(r->job);
+}
+
+/* JOB and FILE may be followed by `--` to set their arguments apart; it is not theirs. */
+static void split_words(struct dmpi_strv *out, const struct dmpi_strv *operands, bool program)
+{
+    for (size_t i = 0; i < operands->n; i++)
+        if (program || i != 1 || strcmp(operands->v[i], "--") != 0)
+            dmpi_strv_add(out, operands->v[i]);
+}
+
+static int mca_pairs(struct dmpi_strv *out, const struct dmpi_strv *pairs, struct dmpi_err *err)
+{
+    for (size_t i = 0; i + 1 < pairs->n; i += 2) {
+        if (!*pairs->v[i] || strpbrk(pairs->v[i], "= \t\n") || pairs->v[i][0] == '-')
+            return dmpi_usage(err, "--mca %s: not the name of an MCA parameter", pairs->v[i]);
+        dmpi_strv_addf(out, "%s=%s", pairs->v[i], pairs->v[i + 1]);
+    }
+    return 0;
+}
+
+static int prepare(struct dmpi_run_opts *out, const struct run *o, const struct dmpi_strv *operands,
+                   struct dmpi_err *err)
+{
+    static const int out_fd = STDOUT_FILENO, err_fd = STDERR_FILENO;
+    *out = (struct dmpi_run_opts)DMPI_RUN_OPTS_INIT;
+    out->program = o->common.dashes_first;
+    out->np = (int)o->np;
+    out->slots = (int)o->slots;
+    out->tune = o->tune;
+    out->backend = o->backend;
+    out->workdir = o->workdir;
+    out->image = o->image;
+    out->keep = !o->remove;
+    out->detach = o->detach;
+    out->timeout_ms = o->timeout_ms;
+    out->stdin_fd = o->interactive ? STDIN_FILENO : -1;
+    out->insist_fd = dmpi_sig_force_fd();
+    out->streams.out = dmpi_sink_to_fd(&out_fd);
+    out->streams.err = dmpi_sink_to_fd(&err_fd);
+    out->progress = dmpi_transfer_display();
+    out->on_start = started;
+    split_words(&out->words, operands, out->program);
+    for (size_t i = 0; i < o->env.n; i++)
+        if (dmpi_env_parse(&out->env, o->env.v[i], err) < 0)
+            return dmpi_err_wrap(err, "--env");
+    return mca_pairs(&out->mca, &o->mca, err);
+}
+
+static int dry_run(const struct run *o, const struct dmpi_run_opts *opts, struct dmpi_err *err)
+{
+    struct dmpi_flags flags = {
+        .file = o->common.file, .name = o->common.name, .image = o->image, .workers = o->workers};
+    struct dmpi_spec spec = {0};
+    dmpi_json_auto json_t *plan = NULL;
+    int rc = dmpi_spec_make(&spec, &flags, err);
+    if (rc == 0)
+        rc = dmpi_run_dry(&plan, &spec, opts, err);
+    if (rc == 0 && o->common.json) {
+        json_object_del(plan, "text");
+        dmpi_out_json(json_incref(plan));
+    } else if (rc == 0) {
+        fputs(dmpi_json_str(plan, "text"), stdout);
+    }
+    dmpi_spec_free(&spec);
+    return rc;
+}
+
+static int real_run(const struct run *o, const struct dmpi_run_opts *opts, struct dmpi_err *err)
+{
+    struct dmpi_session session;
+    struct dmpi_run_result result = {0};
+    int rc = dmpi_session_open(&session, &o->common, err);
+    if (rc == 0) {
+        dmpi_progress_start();
+        rc = dmpi_run(session.fleet, &session.spec, opts, dmpi_app_ctl(), &result, err);
+        dmpi_progress_end();
+    }
+    if (rc == 0) {
+        tell(o, &result);
+        rc = o->detach ? DMPI_EXIT_OK : result.exit_code;
+    }
+    dmpi_run_result_free(&result);
+    dmpi_session_close(&session);
+    return rc;
+}
+
+static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err)
+{
+    const struct run *o = arg;
+    if (!operands->n)
+        return dmpi_usage(err, "run needs a job, a file, or -- and a program");
+    if ((o->image || o->workers) && !o->dry_run)
+        return dmpi_usage(err,
+                          "--image and --workers go with --dry-run; a real cluster is made by up");
+    struct dmpi_run_opts opts;
+    dmpi_autofree char *images = NULL;
+    int rc = prepare(&opts, o, operands, err);
+    if (rc == 0)
+        rc = dmpi_images_dir(&images, err);
+    opts.images_dir = images;
+    if (rc == 0)
+        rc = o->dry_run ? dry_run(o, &opts, err) : real_run(o, &opts, err);
+    dmpi_strv_free(&opts.words);
+    dmpi_strv_free(&opts.env);
+    dmpi_strv_free(&opts.mca);
+    return rc;
+}
+
+static const struct dmpi_opt opts[] = {
+    {"np", 'n', DMPI_OPT_INT, offsetof(struct run, np), "N", "ranks (default: one for each slot)",
+     1, 1 << 20},
+    {"slots", 0, DMPI_OPT_INT, offsetof(struct run, slots), "N",
+     "ranks that each worker takes in this job", 1, 65536},
+    {"env", 'e', DMPI_OPT_LIST, offsetof(struct run, env), "K=V", "set a variable for every rank",
+     0, 0},
+    {"mca", 0, DMPI_OPT_PAIR, offsetof(struct run, mca), "KEY VALUE",
+     "an MCA parameter of Open MPI", 0, 0},
+    {"tune", 0, DMPI_OPT_STR, offsetof(struct run, tune), "NAME",
+     "tuning set: auto, tcp, ucx, ucc, rocm, none", 0, 0},
+    {"backend", 0, DMPI_OPT_STR, offsetof(struct run, backend), "NAME",
+     "backend of a PyTorch job: mpi, gloo, nccl", 0, 0},
+    {"workdir", 0, DMPI_OPT_STR, offsetof(struct run, workdir), "DIR",
+     "where code goes and ranks start (default: that of the cluster)", 0, 0},
+    {"detach", 'd', DMPI_OPT_FLAG, offsetof(struct run, detach), NULL,
+     "print the job's name and return while it runs", 0, 0},
+    {"interactive", 'i', DMPI_OPT_FLAG, offsetof(struct run, interactive), NULL,
+     "give rank 0 our standard input", 0, 0},
+    {"rm", 0, DMPI_OPT_FLAG, offsetof(struct run, remove), NULL,
+     "keep no log of the job after its end", 0, 0},
+    {"timeout", 0, DMPI_OPT_DURATION, offsetof(struct run, timeout_ms), "TIME",
+     "cancel the job after this time", 0, 0},
+    {"dry-run", 0, DMPI_OPT_FLAG, offsetof(struct run, dry_run), NULL,
+     "print hostfile and mpirun line; needs no cluster", 0, 0},
+    {"image", 0, DMPI_OPT_STR, offsetof(struct run, image), "SPEC",
+     "with --dry-run: as if `up --image SPEC` had been done", 0, 0},
+    {"workers", 0, DMPI_OPT_STR, offsetof(struct run, workers), "N",
+     "with --dry-run: as if `up --workers N` had been done", 0, 0},
+    {0},
+};
+
+const struct dmpi_verb dmpi_verb_run = {
+    .name = "run",
+    .args = "JOB|FILE|FOLDER [ARGUMENTS]  |  -- PROGRAM [ARGUMENTS]",
+    .summary = "run a job on the cluster under mpirun and return its exit code",
+    .details = "  dockmpi run multinode_ddp_mpi -- 3 1     a built-in job\n"
+               "  dockmpi run ./train.py --epochs 3        a file of yours, sent to every worker\n"
+               "  dockmpi run -- hostname                  a program that the image has\n"
+               "What follows the job's name belongs to the job. Ctrl-C cancels the job, a second\n"
+               "one kills it.",
+    .opts = opts,
+    .opts_size = sizeof(struct run),
+    .how = DMPI_FIRST_STOPS,
+    .json = true,
+    .run = run,
+};
