@@ -69,7 +69,9 @@ struct dmpi_logs_opts {
     bool tty;      /* the container has a terminal: not multiplexed */
 };
 #define DMPI_LOGS_ALL                                                                              \
-    { .tail = -1 }
+    {                                                                                              \
+        .tail = -1                                                                                 \
+    }
 
 /* With follow: returns when the container ends. opts NULL: everything there is. */
 int dmpi_container_logs(struct dmpi_engine *e, const struct dmpi_ctl *ctl, const char *id,
@@ -92,8 +94,7 @@ int dmpi_container_put_archive(struct dmpi_engine *e, const struct dmpi_ctl *ctl
 
 /* The file or folder path as a tar whose entries start with path's last component. */
 int dmpi_container_get_archive(struct dmpi_engine *e, const struct dmpi_ctl *ctl, const char *id,
-                               const char *path, const struct dmpi_sink *tar,
-                               struct dmpi_err *err);
+                               const char *path, const struct dmpi_sink *tar, struct dmpi_err *err);
 
 /*
  * HEAD archive: *out is a new object {"name","size","mode" (Go's os.FileMode),"mtime",

@@ -44,9 +44,8 @@ int dmpi_exec_resize(struct dmpi_engine *e, const struct dmpi_ctl *ctl, const ch
  * err_out (NULL: thrown away); what is over their maximum is dropped and marked as overflow.
  */
 int dmpi_exec_run(struct dmpi_engine *e, const struct dmpi_ctl *ctl, const char *container,
-                  const struct dmpi_strv *argv, const void *input, size_t len,
-                  struct dmpi_buf *out, struct dmpi_buf *err_out, int *code,
-                  struct dmpi_err *err);
+                  const struct dmpi_strv *argv, const void *input, size_t len, struct dmpi_buf *out,
+                  struct dmpi_buf *err_out, int *code, struct dmpi_err *err);
 
 /* The same with whole options, any source of input (fd in pump) and any sinks. */
 int dmpi_exec_stream(struct dmpi_engine *e, const struct dmpi_ctl *ctl, const char *container,

@@ -8,6 +8,7 @@
 
 #include "base/ctl.h"
 #include "base/err.h"
+#include "engine/demux.h"
 #include "engine/engine.h"
 #include "engine/stream.h"
 
@@ -46,27 +47,33 @@ ssize_t dmpi_hijack_write_some(struct dmpi_hijack *h, const void *data, size_t n
                                struct dmpi_err *err);
 
 /* Writes everything before it returns. Reads nothing meanwhile: see dmpi_hijack_pump. */
-int dmpi_hijack_write(struct dmpi_hijack *h, const struct dmpi_ctl *ctl, const void *data,
-                      size_t n, struct dmpi_err *err);
+int dmpi_hijack_write(struct dmpi_hijack *h, const struct dmpi_ctl *ctl, const void *data, size_t n,
+                      struct dmpi_err *err);
 
 /* Ends our direction: the other side's stdin sees its end. Reading goes on. Idempotent. */
-int dmpi_hijack_half_close(struct dmpi_hijack *h, const struct dmpi_ctl *ctl,
-                           struct dmpi_err *err);
+int dmpi_hijack_half_close(struct dmpi_hijack *h, const struct dmpi_ctl *ctl, struct dmpi_err *err);
 
-/* What dmpi_hijack_pump carries; all zero but fds -1: DMPI_PUMP_INIT. */
+/*
+ * What dmpi_hijack_pump carries; all zero but fds -1: DMPI_PUMP_INIT. To the other side go data,
+ * then source, then in_fd, each until its end, then the half-close.
+ */
 struct dmpi_pump {
-    const void *data; /* sent first (borrowed), NULL: nothing */
+    const void *data; /* borrowed, NULL: nothing */
     size_t len;
-    int in_fd;       /* then this is copied until its end, -1: none */
-    bool keep_stdin; /* do not half-close when data and in_fd are at their end */
-    bool tty;        /* what comes is raw, not multiplexed */
+    struct dmpi_source source; /* read NULL: none; while it blocks nothing else moves */
+    int in_fd;                 /* -1: none */
+    bool keep_stdin;           /* do not half-close when data and in_fd are at their end */
+    bool tty;                  /* what comes is raw, not multiplexed */
     struct dmpi_streams streams;
-    int wake_fd; /* on_wake is called when it is readable (window size...), -1: none */
+    struct dmpi_demux *demux; /* goes on with this state and its sinks instead, NULL: none */
+    int wake_fd;              /* on_wake is called when it is readable (window size...), -1: none */
     int (*on_wake)(void *arg, struct dmpi_err *err); /* 0: go on, 1: end with success, -1: error */
     void *wake_arg;
 };
 #define DMPI_PUMP_INIT                                                                             \
-    { .in_fd = -1, .wake_fd = -1 }
+    {                                                                                              \
+        .in_fd = -1, .wake_fd = -1                                                                 \
+    }
 
 /* Carries both directions at once until the other side ends; never deadlocks on full pipes. */
 int dmpi_hijack_pump(struct dmpi_hijack *h, const struct dmpi_ctl *ctl,

@@ -19,8 +19,8 @@ int dmpi_image_inspect(struct dmpi_engine *e, const struct dmpi_ctl *ctl, const 
                        json_t **out, struct dmpi_err *err);
 
 /* *out is a new array; filters "reference=...", "label=..." (NULL-terminated; NULL: none). */
-int dmpi_image_list(struct dmpi_engine *e, const struct dmpi_ctl *ctl,
-                    const char *const *filters, json_t **out, struct dmpi_err *err);
+int dmpi_image_list(struct dmpi_engine *e, const struct dmpi_ctl *ctl, const char *const *filters,
+                    json_t **out, struct dmpi_err *err);
 
 int dmpi_image_tag(struct dmpi_engine *e, const struct dmpi_ctl *ctl, const char *ref,
                    const char *repo, const char *tag, struct dmpi_err *err);
@@ -64,8 +64,8 @@ int dmpi_image_save(struct dmpi_engine *e, const struct dmpi_ctl *ctl, const cha
  * such as "CMD [\"bash\"]" (NULL-terminated; NULL: none).
  */
 int dmpi_image_import(struct dmpi_engine *e, const struct dmpi_ctl *ctl, const char *repo,
-                      const char *tag, const char *const *changes,
-                      const struct dmpi_source *rootfs, struct dmpi_err *err);
+                      const char *tag, const char *const *changes, const struct dmpi_source *rootfs,
+                      struct dmpi_err *err);
 
 /* registry_auth: the X-Registry-Auth header's value (base64url JSON), NULL: none. */
 int dmpi_image_pull(struct dmpi_engine *e, const struct dmpi_ctl *ctl, const char *ref,

@@ -33,8 +33,7 @@ struct dmpi_streams {
 };
 
 /* Writes to a sink; a sink without write swallows the data. */
-int dmpi_sink_write(const struct dmpi_sink *sink, const void *data, size_t n,
-                    struct dmpi_err *err);
+int dmpi_sink_write(const struct dmpi_sink *sink, const void *data, size_t n, struct dmpi_err *err);
 
 /* Appends to buf (borrowed). What is over the buffer's maximum is an EENGINE error. */
 struct dmpi_sink dmpi_sink_to_buf(struct dmpi_buf *buf);
