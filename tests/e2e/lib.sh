@@ -15,7 +15,7 @@ fi
 cd "$E2E_TMP" || exit 1
 
 # Generous: the machine may be small and busy. Waiting ends as soon as the condition holds.
-E2E_LIMIT=120
+export E2E_LIMIT=120
 e2e_count=0
 e2e_failed=0
 rc=0 out='' err=''
