@@ -7,20 +7,22 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/tar.h"
+#include "base/text.h"
 #include "spec/folders.h"
 #include "spec/read.h"
 #include "spec/spec.h"
 
 #define JOB_FILE "job.yaml"
 
-static const char *const job_keys[] = {"program", "summary", "usage",          "args",
-                                       "env",     "np",      "backend_option", NULL};
+static const char *const job_keys[] = {"folder", "program", "summary",        "usage", "args",
+                                       "env",    "np",      "backend_option", NULL};
 
 static int read_job(struct dmpi_jobspec *job, const struct dmpi_yaml *y, struct dmpi_err *err)
 {
     struct dmpi_read r = {y, y->root, ""};
     if (dmpi_read_object(&r, "a mapping with keys such as program", err) ||
         dmpi_yaml_known_keys(y, y->root, "", job_keys, err) ||
+        dmpi_read_str(&job->folder, &r, "folder", err) ||
         dmpi_read_str(&job->program, &r, "program", err) ||
         dmpi_read_str(&job->summary, &r, "summary", err) ||
         dmpi_read_str(&job->usage, &r, "usage", err) ||
@@ -32,6 +34,8 @@ static int read_job(struct dmpi_jobspec *job, const struct dmpi_yaml *y, struct 
         return dmpi_yaml_err(err, y, "", "program: missing");
     if (!dmpi_tar_path_safe(job->program))
         return dmpi_read_fail(&r, "program", err, "expected a file inside the job's folder");
+    if (job->folder && !dmpi_text_name_ok(job->folder))
+        return dmpi_read_fail(&r, "folder", err, "expected the name of another built-in job");
     return 0;
 }
 
@@ -62,7 +66,7 @@ int dmpi_jobspec_load(struct dmpi_jobspec *out, const char *images_dir, const ch
         dmpi_io_read_file(&text, path, 1U << 20, err) ||
         dmpi_jobspec_parse(out, dmpi_buf_str(&text), text.len, name, path, err))
         return -1;
-    out->dir = DMPI_STEAL(dir);
+    out->dir = out->folder ? dmpi_io_join(jobs, out->folder) : DMPI_STEAL(dir);
     return 0;
 }
 
@@ -72,6 +76,7 @@ void dmpi_jobspec_free(struct dmpi_jobspec *job)
         return;
     free(job->name);
     free(job->dir);
+    free(job->folder);
     free(job->program);
     free(job->summary);
     free(job->usage);

@@ -12,6 +12,7 @@
 struct dmpi_jobspec {
     char *name;            // the folder's name
     char *dir;             // the folder; all its files but job.yaml go along with the program
+    char *folder;          // another job whose folder dir is: jobs that share a program; optional
     char *program;         // script inside the folder, required
     char *summary;         // one line for people; optional
     char *usage;           // arguments of the program, for people; optional
