@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+#include <string.h>
+
+#include "base/mem.h"
+#include "cluster/up_work.h"
+#include "engine/containers.h"
+#include "fleet/fleet.h"
+
+#define UNDO_MS 20000
+
+// --- making ----------------------------------------------------------------------------------
+
+static int remove_found(struct dmpi_work *work, struct dmpi_item *item, const struct dmpi_ctl *ctl,
+                        struct dmpi_err *err)
+{
+    const struct dmpi_member *found = item->step->found;
+    struct dmpi_engine *engine = NULL;
+    // A member that moves is removed where it was, not where it will be.
+    if (dmpi_fleet_engine(&engine, work->fleet, found->node, ctl, err) != 0)
+        return -1;
+    dmpi_work_tell(work, item, DMPI_STAGE_REMOVE, item->step->why);
+    if (dmpi_container_remove(engine, ctl, found->id, true, true, err) != 0)
+        return dmpi_err_wrap(err, "container %s: remove", found->container);
+    item->gone = true;
+    if (item->step->change == DMPI_REMOVED)
+        dmpi_work_tell(work, item, DMPI_STAGE_REMOVED, NULL);
+    return 0;
+}
+
+static int create_and_start(struct dmpi_work *work, struct dmpi_item *item,
+                            struct dmpi_engine *engine, const struct dmpi_ctl *ctl,
+                            struct dmpi_err *err)
+{
+    const struct dmpi_plan_member *wanted = item->step->wanted;
+    dmpi_work_tell(work, item, DMPI_STAGE_CREATE, NULL);
+    // An engine may still create it after we gave up waiting: from here on it is ours to remove,
+    // unless the name turns out to be somebody else's.
+    item->made = true;
+    if (dmpi_member_create(&item->id, engine, wanted->container, wanted->create, ctl, err) != 0) {
+        item->made = err->code != DMPI_ECONFLICT;
+        return -1;
+    }
+    return dmpi_talk_start(&item->talk, engine, item->id, wanted->container, ctl, err);
+}
+
+static int make(struct dmpi_work *work, struct dmpi_item *item, struct dmpi_engine *engine,
+                const struct dmpi_ctl *ctl, struct dmpi_err *err)
+{
+    if (item->step->found && remove_found(work, item, ctl, err) != 0)
+        return -1;
+    if (!item->step->wanted)
+        return 0;
+    return create_and_start(work, item, engine, ctl, err);
+}
+
+static bool changes(const struct dmpi_item *item)
+{
+    return item->err.code == DMPI_OK && item->step->change != DMPI_KEPT;
+}
+
+void dmpi_work_make(struct dmpi_work *work)
+{
+    dmpi_work_each(work, changes, make);
+}
+
+// --- unmaking --------------------------------------------------------------------------------
+
+static bool made_in_vain(const struct dmpi_item *item)
+{
+    return item->made && !item->ready;
+}
+
+static bool was_made(const struct dmpi_item *item)
+{
+    return item->made;
+}
+
+// A creation that we gave up waiting for may come to pass a moment later: look for it by its name.
+static int remove_late(struct dmpi_engine *engine, const char *container,
+                       const struct dmpi_ctl *ctl, struct dmpi_err *err)
+{
+    for (int tries = 0; tries < 10; tries++) {
+        dmpi_autofree char *id = NULL;
+        json_t *info = NULL;
+        if (dmpi_container_inspect(engine, ctl, container, &info, err) == 0) {
+            json_decref(info);
+            return dmpi_container_remove(engine, ctl, container, true, true, err);
+        }
+        if (err->code != DMPI_ENOTFOUND || dmpi_ctl_sleep(ctl, 100, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int unmake(struct dmpi_work *work, struct dmpi_item *item, struct dmpi_engine *engine,
+                  const struct dmpi_ctl *ctl, struct dmpi_err *err)
+{
+    (void)work;
+    const char *container = item->step->wanted->container;
+    dmpi_talk_free(DMPI_STEAL(item->talk));
+    item->ready = false;
+    int rc = 0;
+    if (item->id)
+        rc = dmpi_container_remove(engine, ctl, item->id, true, true, err);
+    else if (item->err.code == DMPI_ECANCELED || item->err.code == DMPI_ETIMEOUT ||
+             item->err.code == DMPI_EUNREACHABLE)
+        rc = remove_late(engine, container, ctl, err);
+    item->made = rc != 0;
+    return rc != 0 ? dmpi_err_wrap(err, "container %s: remove", container) : 0;
+}
+
+void dmpi_work_undo(struct dmpi_work *work, bool everything)
+{
+    // The user's cancel and deadline have done their part: cleaning up gets its own time.
+    const struct dmpi_ctl *before = work->ctl;
+    struct dmpi_ctl own = dmpi_ctl_within(NULL, UNDO_MS);
+    work->ctl = &own;
+    dmpi_work_each(work, everything ? was_made : made_in_vain, unmake);
+    work->ctl = before;
+}
