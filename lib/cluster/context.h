@@ -3,28 +3,20 @@
 #ifndef DMPI_CLUSTER_CONTEXT_H
 #define DMPI_CLUSTER_CONTEXT_H
 
-#include <stdbool.h>
-
 #include "base/err.h"
-#include "base/strv.h"
 #include "engine/stream.h"
 
 struct dmpi_context;
 
-// Lists the folder. What .dockerignore says is left out, except Dockerfile and .dockerignore
-// themselves. Symbolic links stay links; devices, sockets and FIFOs are DMPI_EINVAL. The same
-// content always gives the same bytes: entries are sorted, belong to root, carry one fixed time and
-// the modes 0644 or 0755. *out is owned by the caller; NULL after an error.
+// Lists the folder. What .dockerignore says is left out (see cluster/ignore.h), except the files
+// Dockerfile and .dockerignore. Symbolic links stay links; devices, sockets and FIFOs are
+// DMPI_EINVAL. The same content always gives the same bytes: entries are sorted, belong to root,
+// carry one fixed time and the modes 0644 or 0755. *out is owned by the caller; NULL after an error.
 int dmpi_context_open(struct dmpi_context **out, const char *dir, struct dmpi_err *err);
 
-// The tar, once from its beginning. A file whose size changes meanwhile is an error. Borrows context.
+// The tar, once from its beginning. A file that became shorter meanwhile is an error. Borrows context.
 struct dmpi_source dmpi_context_source(struct dmpi_context *context);
 
 void dmpi_context_free(struct dmpi_context *context); // NULL is allowed
-
-// Whether .dockerignore with these lines leaves out path (relative, '/' between its parts). Known:
-// comments, `!` exceptions (the last line that matches decides), * ? [] within a part, ** for any
-// number of parts; a pattern that names a folder covers everything below it.
-bool dmpi_context_ignored(const struct dmpi_strv *lines, const char *path);
 
 #endif
