@@ -244,7 +244,7 @@ static void member(struct dmpi_buf *tar, char type, const char *data, size_t len
 {
     struct dmpi_tar_header h = {.name = "name", .mode = "0000644", .typeflag = type};
     memcpy(h.magic, "ustar", 6);
-    snprintf(h.size, sizeof(h.size), "%011zo", len);
+    snprintf(h.size, sizeof(h.size), "%011o", (unsigned)len);
     if (change)
         change(&h);
     memset(h.chksum, ' ', sizeof(h.chksum));
