@@ -179,7 +179,7 @@ static int parse(struct parser *p, const char *text, size_t len, struct dmpi_err
         dmpi_autofree char *line = dmpi_xstrndup(text, n);
         if (parse_line(p, line, err))
             return -1;
-        text += n + 1;
+        text = nl ? nl + 1 : end;
     }
     if (p->out->n == 0)
         return dmpi_err_set(err, DMPI_EPARSE, "%s: no host in it", p->name);

@@ -96,7 +96,8 @@ void dmpi_spec_free(struct dmpi_spec *spec); // empty afterwards; NULL is allowe
 // Sum over all nodes.
 int dmpi_spec_workers(const struct dmpi_spec *spec);
 
-// One HOST:CONTAINER[:ro|rw]. HOST may begin with "~". *out is owned by the caller.
+// One HOST:CONTAINER[:ro|rw]: absolute paths, the second not one that dockmpi itself fills. *out is
+// owned by the caller and empty after an error.
 int dmpi_volume_parse(struct dmpi_volume *out, const char *text, struct dmpi_err *err);
 void dmpi_volume_free(struct dmpi_volume *volume);
 
@@ -104,7 +105,7 @@ void dmpi_volume_free(struct dmpi_volume *volume);
 // the value of our own environment and is an error when that has none.
 int dmpi_env_parse(struct dmpi_strv *env, const char *text, struct dmpi_err *err);
 
-// Checks "a.b.c.d/n" (or an IPv6 one).
+// Whether text is "a.b.c.d/n", or its IPv6 counterpart.
 bool dmpi_subnet_ok(const char *text);
 
 #endif

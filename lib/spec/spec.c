@@ -1,0 +1,485 @@
+// SPDX-License-Identifier: MIT
+#include "spec/spec.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/hash.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "spec/draft.h"
+
+#define FILE_MAX_BYTES (16U << 20)
+
+// ---- reading -----------------------------------------------------------------------------------
+
+// Which message helps when the text is neither a cluster file nor a hostfile.
+static bool looks_like_yaml(const char *text, size_t len)
+{
+    dmpi_autofree char *copy = dmpi_xstrndup(text, len);
+    char *save = NULL;
+    for (char *line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        line += strspn(line, " \t");
+        if (line[0] == '#' || line[0] == '\0' || line[0] == '\r')
+            continue;
+        return line[0] == '{' || line[0] == '-' || line[0] == '%' || strstr(line, ": ") ||
+               dmpi_text_ends_with(line, ":") || dmpi_text_ends_with(line, ":\r");
+    }
+    return true;
+}
+
+static int read_text(struct dmpi_draft *d, const char *text, size_t len, struct dmpi_err *err)
+{
+    const char *name = d->flags->file;
+    if (dmpi_yaml_load(&d->y, text, len, name, err)) {
+        if (looks_like_yaml(text, len))
+            return -1;
+        return dmpi_draft_hostfile(d, text, len, name, err);
+    }
+    if (json_is_object(d->y.root))
+        return dmpi_draft_read(d, err);
+    if (looks_like_yaml(text, len))
+        return dmpi_err_set(err, DMPI_EPARSE,
+                            "%s: neither a cluster file (a mapping with nodes) nor a hostfile",
+                            name);
+    return dmpi_draft_hostfile(d, text, len, name, err);
+}
+
+static int local_node(struct dmpi_draft *d, struct dmpi_err *err)
+{
+    struct dmpi_node *node = dmpi_draft_add(d);
+    node->name = dmpi_xstrdup("local");
+    d->nodes[0].workers = d->defaults.workers == DMPI_UNSET ? 2 : d->defaults.workers;
+    return dmpi_draft_local(d, &node->ep, err);
+}
+
+// ---- flags -------------------------------------------------------------------------------------
+
+static int flag_int(int *out, const char *flag, const char *text, int max, struct dmpi_err *err)
+{
+    long long n = 0;
+    if (!text)
+        return 0;
+    if (dmpi_text_int(&n, text, LLONG_MIN, LLONG_MAX))
+        return dmpi_err_set(err, DMPI_EINVAL, "--%s %.40s: expected a whole number", flag, text);
+    if (n < 1)
+        return dmpi_err_set(err, DMPI_EINVAL, "--%s %s: at least 1", flag, text);
+    if (n > max)
+        return dmpi_err_set(err, DMPI_EINVAL, "--%s %.40s: at most %d", flag, text, max);
+    *out = (int)n;
+    return 0;
+}
+
+static void replace(char **out, const char *value)
+{
+    if (value) {
+        free(*out);
+        *out = dmpi_xstrdup(value);
+    }
+}
+
+static int flag_lists(struct dmpi_spec *s, const struct dmpi_flags *flags, struct dmpi_err *err)
+{
+    for (size_t i = 0; i < flags->volumes.n; i++) {
+        if (dmpi_spec_add_volume(s, flags->volumes.v[i], true, err))
+            return dmpi_err_wrap(err, "--volume");
+    }
+    for (size_t i = 0; i < flags->env.n; i++) {
+        if (dmpi_env_parse(&s->env, flags->env.v[i], err))
+            return dmpi_err_wrap(err, "--env");
+    }
+    return 0;
+}
+
+static int apply_flags(struct dmpi_draft *d, struct dmpi_err *err)
+{
+    const struct dmpi_flags *flags = d->flags;
+    struct dmpi_spec *s = d->spec;
+    if (flags->name && dmpi_text_name_check("cluster name", flags->name, err))
+        return dmpi_err_wrap(err, "--name");
+    replace(&s->name, flags->name);
+    replace(&s->launcher_image, flags->launcher_image);
+    replace(&s->workdir, flags->workdir);
+    replace(&d->defaults.user, flags->user);
+    if (flags->shm_size && dmpi_text_size(&s->shm_size, flags->shm_size, err))
+        return dmpi_err_wrap(err, "--shm-size");
+    if (flags->shm_size && s->shm_size <= 0)
+        return dmpi_err_set(err, DMPI_EINVAL, "--shm-size %s: must be greater than 0",
+                            flags->shm_size);
+    return flag_lists(s, flags, err);
+}
+
+// ---- workers -----------------------------------------------------------------------------------
+
+// A node named as launcher that says nothing of workers is a host of its own for the launcher.
+static bool only_launches(const struct dmpi_draft *d, size_t i)
+{
+    const struct dmpi_draft_node *n = &d->nodes[i];
+    return d->launcher_name && d->spec->n_nodes > 1 &&
+           strcmp(d->launcher_name, d->spec->nodes[i].name) == 0 && n->workers == DMPI_UNSET &&
+           !n->image;
+}
+
+static int node_fail(const struct dmpi_draft *d, size_t i, const char *key, struct dmpi_err *err)
+{
+    if (!d->y.root || json_array_size(json_object_get(d->y.root, "nodes")) == 0)
+        return dmpi_err_wrap(err, "node %s", d->spec->nodes[i].name);
+    dmpi_autofree char *path = dmpi_xasprintf("nodes[%zu]", i);
+    struct dmpi_read r = {&d->y, json_array_get(json_object_get(d->y.root, "nodes"), i), path};
+    return dmpi_read_wrap(&r, json_object_get(r.obj, key) ? key : NULL, err);
+}
+
+// The groups of one node from its image and number of workers.
+static int node_workers(struct dmpi_draft *d, size_t i, struct dmpi_err *err)
+{
+    struct dmpi_node *node = &d->spec->nodes[i];
+    const struct dmpi_draft_node *n = &d->nodes[i];
+    const char *image = n->image ? n->image : d->defaults.image;
+    bool counted = false;
+    if (dmpi_image_mix(node, &counted, image ? image : DMPI_IMAGE_DEFAULT, err))
+        return node_fail(d, i, "image", err);
+    if (counted && n->workers > 0) {
+        dmpi_err_set(err, DMPI_EINVAL, "image '%s' counts workers already", image);
+        return node_fail(d, i, "workers", err);
+    }
+    int workers = n->workers != DMPI_UNSET   ? n->workers
+                  : only_launches(d, i)      ? 0
+                  : d->defaults.workers >= 0 ? d->defaults.workers
+                                             : 1;
+    if (counted && workers > 0)
+        return 0;
+    node->groups[0].workers = workers;
+    for (size_t g = 1; g < node->n_groups; g++)
+        node->groups[g].workers = 0;
+    return 0;
+}
+
+static void clear_groups(struct dmpi_node *node)
+{
+    for (size_t g = 0; g < node->n_groups; g++)
+        free(node->groups[g].image);
+    free(node->groups);
+    node->groups = NULL;
+    node->n_groups = 0;
+}
+
+static int node_total(const struct dmpi_node *node)
+{
+    int sum = 0;
+    for (size_t g = 0; g < node->n_groups; g++)
+        sum += node->groups[g].workers;
+    return sum;
+}
+
+// The nodes with workers; *out has room for all. Their number.
+static size_t bearers(const struct dmpi_spec *s, size_t *out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->n_nodes; i++) {
+        if (node_total(&s->nodes[i]) > 0)
+            out[n++] = i;
+    }
+    return n;
+}
+
+// --image: one name for all workers, or a mix for the only node that bears some.
+static int flag_image(struct dmpi_draft *d, const size_t *at, size_t n, struct dmpi_err *err)
+{
+    const char *text = d->flags->image;
+    struct dmpi_node probe = {.name = NULL};
+    bool counted = false;
+    int rc = dmpi_image_mix(&probe, &counted, text, err);
+    if (rc) {
+        dmpi_err_wrap(err, "--image");
+    } else if (counted && n > 1) {
+        rc = dmpi_err_set(err, DMPI_EINVAL,
+                          "--image %.200s: counts of workers need a single node with workers; here "
+                          "are %zu: use image: in the cluster file",
+                          text, n);
+    } else if (counted) {
+        clear_groups(&d->spec->nodes[at[0]]);
+        rc = dmpi_image_mix(&d->spec->nodes[at[0]], &counted, text, err);
+    } else {
+        for (size_t i = 0; i < n; i++) {
+            struct dmpi_node *node = &d->spec->nodes[at[i]];
+            int workers = node_total(node);
+            clear_groups(node);
+            dmpi_image_mix(node, &counted, text, err);
+            node->groups[0].workers = workers;
+        }
+    }
+    clear_groups(&probe);
+    return rc;
+}
+
+// --workers: so many in all, evenly over the nodes that bear workers.
+static int flag_workers(struct dmpi_draft *d, const size_t *at, size_t n, struct dmpi_err *err)
+{
+    int wanted = 0;
+    if (flag_int(&wanted, "workers", d->flags->workers, DMPI_WORKERS_MAX, err))
+        return -1;
+    int total = 0;
+    for (size_t i = 0; i < d->spec->n_nodes; i++)
+        total += node_total(&d->spec->nodes[i]);
+    if (wanted == 0 || wanted == total)
+        return 0;
+    for (size_t i = 0; i < n; i++) {
+        struct dmpi_node *node = &d->spec->nodes[at[i]];
+        if (node->n_groups > 1)
+            return dmpi_err_set(err, DMPI_EINVAL,
+                                "--workers %d: the images of node %s say %d workers: change these",
+                                wanted, node->name, node_total(node));
+        node->groups[0].workers = wanted / (int)n + ((int)i < wanted % (int)n);
+    }
+    return 0;
+}
+
+static int set_workers(struct dmpi_draft *d, struct dmpi_err *err)
+{
+    struct dmpi_spec *s = d->spec;
+    for (size_t i = 0; i < s->n_nodes; i++) {
+        if (node_workers(d, i, err))
+            return -1;
+    }
+    dmpi_autofree size_t *at = dmpi_xcalloc(s->n_nodes, sizeof(*at));
+    size_t n = bearers(s, at);
+    if (n == 0)
+        return dmpi_err_set(err, DMPI_EINVAL, "%s: no node has workers: at least 1 is needed",
+                            s->file ? s->file : "cluster");
+    if ((d->flags->image && flag_image(d, at, n, err)) || flag_workers(d, at, n, err))
+        return -1;
+    long total = 0;
+    for (size_t i = 0; i < s->n_nodes; i++)
+        total += s->nodes[i].workers = node_total(&s->nodes[i]);
+    if (total > DMPI_WORKERS_MAX)
+        return dmpi_err_set(err, DMPI_EINVAL, "%ld workers in all: at most %d", total,
+                            DMPI_WORKERS_MAX);
+    return 0;
+}
+
+// ---- nodes -------------------------------------------------------------------------------------
+
+static void fill(char **out, const char *own, const char *fallback)
+{
+    const char *value = own ? own : fallback;
+    if (value && !*out)
+        *out = dmpi_xstrdup(value);
+}
+
+static int finish_endpoint(struct dmpi_draft *d, size_t i, struct dmpi_err *err)
+{
+    struct dmpi_endpoint *ep = &d->spec->nodes[i].ep;
+    const struct dmpi_draft_node *n = &d->nodes[i], *def = &d->defaults;
+    if (ep->scheme == DMPI_SSH) {
+        fill(&ep->user, n->user, def->user);
+        fill(&ep->identity, n->identity, def->identity);
+        fill(&ep->known_hosts, n->known_hosts, def->known_hosts);
+    }
+    // The folder of defaults is not for the socket-like tcp of this machine.
+    bool wants_tls = ep->tls || !dmpi_host_is_loopback(ep->host ? ep->host : "");
+    if (ep->scheme == DMPI_TCP) {
+        fill(&ep->tls_dir, n->tls, wants_tls && !n->insecure ? def->tls : NULL);
+        ep->tls = ep->tls || ep->tls_dir;
+        ep->insecure_plain = ep->insecure_plain || n->insecure;
+    }
+    if (dmpi_endpoint_check(ep, err))
+        return node_fail(d, i, "docker", err);
+    return 0;
+}
+
+// A user that could be taken for an option must not reach ssh.
+static int check_user(const char *user, struct dmpi_err *err)
+{
+    if (user && (user[0] == '-' || user[0] == '\0' || strpbrk(user, " @:/'\"\\$`;")))
+        return dmpi_err_set(err, DMPI_EINVAL, "user '%.64s': malformed", user);
+    return 0;
+}
+
+static void finish_addr(struct dmpi_spec *s, struct dmpi_node *node)
+{
+    if (node->addr || s->subnet)
+        return;
+    if (s->n_nodes == 1)
+        node->addr = dmpi_xstrdup("127.0.0.1");
+    else if (node->ep.host && dmpi_host_is_address(node->ep.host) &&
+             !dmpi_host_is_loopback(node->ep.host))
+        node->addr = dmpi_xstrdup(node->ep.host);
+}
+
+static int finish_nodes(struct dmpi_draft *d, struct dmpi_err *err)
+{
+    struct dmpi_spec *s = d->spec;
+    int slots = d->defaults.slots > 0 ? d->defaults.slots : 1, forced = 0;
+    if (flag_int(&forced, "slots", d->flags->slots, DMPI_SLOTS_MAX, err) ||
+        check_user(d->defaults.user, err))
+        return -1;
+    for (size_t i = 0; i < s->n_nodes; i++) {
+        struct dmpi_node *node = &s->nodes[i];
+        if (check_user(d->nodes[i].user, err))
+            return node_fail(d, i, "user", err);
+        if (finish_endpoint(d, i, err))
+            return -1;
+        finish_addr(s, node);
+        node->slots = forced ? forced : d->nodes[i].slots > 0 ? d->nodes[i].slots : slots;
+        node->options = json_deep_copy(d->defaults.options);
+        if (node->options && d->nodes[i].options)
+            json_object_update_recursive(node->options, d->nodes[i].options);
+        else if (d->nodes[i].options)
+            node->options = json_deep_copy(d->nodes[i].options);
+    }
+    return 0;
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+// Two nodes with one engine would see each other's containers as their own.
+static int check_unique(const struct dmpi_draft *d, struct dmpi_err *err)
+{
+    const struct dmpi_spec *s = d->spec;
+    DMPI_AUTO(dmpi_strv_free) struct dmpi_strv names = DMPI_STRV_INIT;
+    DMPI_AUTO(dmpi_strv_free) struct dmpi_strv engines = DMPI_STRV_INIT;
+    for (size_t i = 0; i < s->n_nodes; i++) {
+        dmpi_strv_add(&names, s->nodes[i].name);
+        dmpi_strv_take(&engines, dmpi_endpoint_str(&s->nodes[i].ep));
+    }
+    qsort(names.v, names.n, sizeof(*names.v), compare_keys);
+    qsort(engines.v, engines.n, sizeof(*engines.v), compare_keys);
+    for (size_t i = 1; i < s->n_nodes; i++) {
+        if (strcmp(names.v[i - 1], names.v[i]) == 0)
+            return dmpi_err_set(err, DMPI_EINVAL, "%s: two nodes are called '%s'", s->file,
+                                names.v[i]);
+        if (strcmp(engines.v[i - 1], engines.v[i]) == 0)
+            return dmpi_err_set(err, DMPI_EINVAL,
+                                "%s: two nodes have the engine %s: give one node more workers",
+                                s->file, engines.v[i]);
+    }
+    return 0;
+}
+
+static int find_launcher(struct dmpi_draft *d, struct dmpi_err *err)
+{
+    struct dmpi_spec *s = d->spec;
+    DMPI_AUTO(dmpi_strv_free) struct dmpi_strv names = DMPI_STRV_INIT;
+    if (!d->launcher_name)
+        return 0;
+    for (size_t i = 0; i < s->n_nodes; i++) {
+        if (strcmp(s->nodes[i].name, d->launcher_name) == 0) {
+            s->launcher_node = i;
+            return 0;
+        }
+        dmpi_strv_add(&names, s->nodes[i].name);
+    }
+    struct dmpi_read r = {&d->y, json_object_get(d->y.root, "launcher"), "launcher"};
+    const char *near = dmpi_text_suggest(d->launcher_name, (const char *const *)names.v);
+    return dmpi_read_fail(&r, "node", err, "no node is called '%s'%s%s%s", d->launcher_name,
+                          near ? ": did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
+// ---- the whole ---------------------------------------------------------------------------------
+
+static char *make_origin(const struct dmpi_spec *s)
+{
+    char hex[DMPI_SHA256_HEX], host[256] = "";
+    char *real = s->file ? realpath(s->file, NULL) : NULL;
+    gethostname(host, sizeof(host) - 1);
+    dmpi_autofree char *text = s->file ? dmpi_xasprintf("file %s", real ? real : s->file)
+                                       : dmpi_xasprintf("user %ld@%s", (long)getuid(), host);
+    free(real);
+    dmpi_sha256_hex(text, strlen(text), hex);
+    return dmpi_xstrndup(hex, 16);
+}
+
+static int finish(struct dmpi_draft *d, struct dmpi_err *err)
+{
+    struct dmpi_spec *s = d->spec;
+    fill(&s->name, NULL, DMPI_NAME_DEFAULT);
+    fill(&s->launcher_image, NULL, DMPI_LAUNCHER_IMAGE_DEFAULT);
+    fill(&s->workdir, NULL, DMPI_WORKDIR_DEFAULT);
+    if (dmpi_text_name_check("image profile", s->launcher_image, err))
+        return dmpi_err_wrap(err, "launcher");
+    char *workdir = dmpi_path_normal(s->workdir);
+    if (!workdir)
+        return dmpi_err_set(err, DMPI_EINVAL,
+                            "workdir '%.200s': expected an absolute path without '..'", s->workdir);
+    free(s->workdir);
+    s->workdir = workdir;
+    if (set_workers(d, err) || finish_nodes(d, err) || check_unique(d, err) ||
+        find_launcher(d, err))
+        return -1;
+    s->origin = make_origin(s);
+    return 0;
+}
+
+static int make(struct dmpi_spec *out, const struct dmpi_flags *flags, const char *text, size_t len,
+                const struct dmpi_endpoint *local, struct dmpi_err *err)
+{
+    *out = (struct dmpi_spec){.file = dmpi_xstrdup(flags->file)};
+    struct dmpi_draft d = {.spec = out,
+                           .flags = flags,
+                           .local = local,
+                           .defaults = {.slots = DMPI_UNSET, .workers = DMPI_UNSET}};
+    int rc = text ? read_text(&d, text, len, err) : 0;
+    if (rc == 0 && out->n_nodes == 0)
+        rc = local_node(&d, err);
+    if (rc == 0 && (apply_flags(&d, err) || finish(&d, err)))
+        rc = -1;
+    dmpi_draft_free(&d);
+    if (rc)
+        dmpi_spec_free(out);
+    return rc;
+}
+
+int dmpi_spec_make(struct dmpi_spec *out, const struct dmpi_flags *flags, struct dmpi_err *err)
+{
+    DMPI_AUTO(dmpi_buf_free) struct dmpi_buf text = DMPI_BUF_INIT(FILE_MAX_BYTES);
+    *out = (struct dmpi_spec){.name = NULL};
+    if (flags->file && dmpi_io_read_file(&text, flags->file, FILE_MAX_BYTES, err))
+        return -1;
+    return make(out, flags, flags->file ? dmpi_buf_str(&text) : NULL, text.len, NULL, err);
+}
+
+int dmpi_spec_make_text(struct dmpi_spec *out, const struct dmpi_flags *flags, const char *text,
+                        size_t len, const struct dmpi_endpoint *local, struct dmpi_err *err)
+{
+    return make(out, flags, text, len, local, err);
+}
+
+void dmpi_spec_free(struct dmpi_spec *s)
+{
+    if (!s)
+        return;
+    for (size_t i = 0; i < s->n_nodes; i++) {
+        struct dmpi_node *node = &s->nodes[i];
+        free(node->name);
+        free(node->addr);
+        dmpi_endpoint_free(&node->ep);
+        clear_groups(node);
+        json_decref(node->options);
+    }
+    for (size_t i = 0; i < s->n_volumes; i++)
+        dmpi_volume_free(&s->volumes[i]);
+    free(s->name);
+    free(s->file);
+    free(s->origin);
+    free(s->nodes);
+    free(s->launcher_image);
+    free(s->volumes);
+    dmpi_strv_free(&s->env);
+    free(s->workdir);
+    free(s->subnet);
+    *s = (struct dmpi_spec){.name = NULL};
+}
+
+int dmpi_spec_workers(const struct dmpi_spec *spec)
+{
+    int sum = 0;
+    for (size_t i = 0; i < spec->n_nodes; i++)
+        sum += spec->nodes[i].workers;
+    return sum;
+}
