@@ -48,9 +48,9 @@ static int too_old(struct dmpi_engine *e, const struct dmpi_ctl *ctl, const char
 {
     dmpi_autofree char *release = release_of(e, ctl);
     return dmpi_err_set(err, DMPI_EENGINE,
-                        "the Docker engine at %s is too old: %s%sit speaks API %.16s, dockmpi "
-                        "needs %s (Docker 20.10) or newer",
-                        dmpi_engine_name(e), release ? "release " : "", release ? release : "",
+                        "the Docker engine at %s is too old: %s%s speaks API %.16s, dockmpi needs "
+                        "%s (Docker 20.10) or newer",
+                        dmpi_engine_name(e), release ? "release " : "it", release ? release : "",
                         theirs, DMPI_API_MIN);
 }
 

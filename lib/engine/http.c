@@ -243,7 +243,11 @@ int dmpi_http_json(struct dmpi_engine *e, const struct dmpi_ctl *ctl, struct dmp
         req->type = "application/json";
     }
     req->sink = out ? &sink : NULL;
-    if (dmpi_http_exchange(e, ctl, req, err) != 0)
+    int result = dmpi_http_exchange(e, ctl, req, err);
+    if (text.overflow)
+        return dmpi_err_set(err, DMPI_EPARSE, "%s %s: the engine's answer is over %u MiB",
+                            req->method, req->path, ANSWER_MAX >> 20);
+    if (result != 0)
         return -1;
     return out ? parse_answer(req, &text, out, err) : 0;
 }
