@@ -3,19 +3,19 @@
 #ifndef DMPI_JOB_TARGET_H
 #define DMPI_JOB_TARGET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
 
+struct dmpi_member;
 struct dmpi_state;
-struct dmpi_fleet;
 
-// One container. Everything is borrowed from state and fleet.
 struct dmpi_target {
-    size_t node;
-    const char *id;
+    size_t node;    // index into the fleet
+    const char *id; // borrowed from the state, as is container
     const char *container;
-    const char *alias; // "launcher", "worker-3"; owned by the list
+    char alias[32]; // "launcher", "worker-3"
 };
 
 struct dmpi_targets {
@@ -23,13 +23,13 @@ struct dmpi_targets {
     size_t n;
 };
 
-// The launcher and all workers of a cluster that run (with_launcher false: only the workers).
-// DMPI_ENOTFOUND with "run `dockmpi up`" when there are none; DMPI_ECONFLICT naming the member and
-// the remedy when one of them does not run. *out is to be freed also after an error.
+// All workers of a cluster and, if asked for, its launcher. Each must run: DMPI_ECONFLICT names the one
+// that does not, DMPI_ENOTFOUND means that there are none; both tell the remedy. *out is to be freed
+// also after an error.
 int dmpi_targets_all(struct dmpi_targets *out, const struct dmpi_state *state, const char *cluster,
-                     int with_launcher, struct dmpi_err *err);
+                     bool launcher, struct dmpi_err *err);
 
-// The one called alias, or by its container's name.
+// The one called alias ("launcher", "worker-3") or by its container's name.
 int dmpi_targets_one(struct dmpi_targets *out, const struct dmpi_state *state, const char *cluster,
                      const char *alias, struct dmpi_err *err);
 
