@@ -42,7 +42,7 @@ static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err
         rc = dmpi_session_state(&state, &session, err);
     if (rc == 0) {
         struct dmpi_copy_opts opts = {.cluster = session.spec.name,
-                                      .launcher = !o->workers,
+                                      .workers_only = o->workers,
                                       .progress = dmpi_transfer_display()};
         struct dmpi_copy_result result = {0};
         dmpi_progress_start();

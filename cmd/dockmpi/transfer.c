@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "out.h"
 
-static void show(void *arg, const char *container, uint64_t bytes, uint64_t total, int done)
+static void show(void *arg, const char *container, uint64_t bytes, uint64_t total, bool done)
 {
     (void)arg;
     (void)done;
