@@ -15,11 +15,11 @@ enum dmpi_build_event {
     DMPI_BUILD_STEP,   // "Step 2/5 : RUN ..."
     DMPI_BUILD_OUTPUT, // a line that a step prints
     DMPI_BUILD_LAYER,  // what the engine says about a layer that it pulls
-    DMPI_BUILD_DONE,   // this image is there; text is its id
+    DMPI_BUILD_DONE,   // this image is there; text is its id, or ""
 };
 
-// Called on the caller's thread. image is the reference that is being built; text is one line
-// without newline, as it came from the engine or a program (not safe for a terminal as it is).
+// Called on the thread that builds. image is the reference that is being built; text is one line
+// without newline, as it came from the engine or a program: not safe for a terminal as it is.
 typedef void dmpi_build_fn(void *arg, const char *image, enum dmpi_build_event event,
                            const char *text);
 
@@ -30,13 +30,13 @@ struct dmpi_build_opts {
 };
 
 // Builds the profile `name` of images_dir. Profiles that it is built on (`from:`) are built first if
-// the engine lacks them, and below them all the base image (see cluster/base_image.h). The
-// containers of the build use the host's network, so that they reach what the host reaches. *id (may
-// be NULL) is the image's id, owned by the caller. An error names the step that failed and ends with
-// what it printed last. When ctl ends the build, the engine ends the running step and removes its
-// container, and images that were there before stay as they were.
-int dmpi_build_profile(char **id, struct dmpi_engine *engine, const char *images_dir,
-                       const char *name, const struct dmpi_build_opts *opts,
-                       const struct dmpi_ctl *ctl, struct dmpi_err *err);
+// the engine lacks them, and below them all the base image (see cluster/base_image.h). The Dockerfile
+// gets what it is built on as the build argument BASE. The containers of the build use the host's
+// network, so that they reach what the host reaches. An error names the step that failed and ends with
+// what it printed last. When ctl ends the build, the running step's container is gone when this
+// returns, and an image of that name that was there before stays as it was.
+int dmpi_build_profile(struct dmpi_engine *engine, const char *images_dir, const char *name,
+                       const struct dmpi_build_opts *opts, const struct dmpi_ctl *ctl,
+                       struct dmpi_err *err);
 
 #endif
