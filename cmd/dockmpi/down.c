@@ -82,8 +82,7 @@ static int take_down(const struct down *o, struct dmpi_session *session, struct 
         print_removed(&result.removed);
     for (size_t i = 0; rc < 0 && session->spec.n_nodes > 1 && i < result.removed.n_nodes; i++)
         if (result.removed.errs[i].code != DMPI_OK)
-            dmpi_out_note("node %s: %s", dmpi_fleet_name(session->fleet, i),
-                          result.removed.errs[i].msg);
+            dmpi_out_note("%s", result.removed.errs[i].msg);
     if (rc == 0 && !o->all)
         dmpi_session_forget(session->spec.name);
     dmpi_down_result_free(&result);

@@ -24,8 +24,7 @@ int dmpi_session_state(struct dmpi_state *out, struct dmpi_session *session, str
         return -1;
     for (size_t i = 0; i < out->n_nodes; i++)
         if (out->errs[i].code != DMPI_OK)
-            dmpi_out_note("warning: node %s: %s", dmpi_fleet_name(session->fleet, i),
-                          out->errs[i].msg);
+            dmpi_out_note("warning: %s", out->errs[i].msg);
     return 0;
 }
 

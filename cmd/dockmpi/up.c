@@ -67,11 +67,11 @@ static void print_changes(const struct dmpi_spec *spec, const struct dmpi_up_res
            r->workers_wanted, dmpi_up_unchanged(r) ? "; nothing changed" : "");
 }
 
-static void print_node_errors(const struct dmpi_spec *spec, const struct dmpi_up_result *r)
+static void print_node_errors(const struct dmpi_up_result *r)
 {
     for (size_t i = 0; i < r->n_nodes; i++)
         if (r->errs[i].code != DMPI_OK)
-            dmpi_out_note("warning: node %s: %s", spec->nodes[i].name, r->errs[i].msg);
+            dmpi_out_note("warning: %s", r->errs[i].msg);
 }
 
 static int bring_up(const struct up *o, const struct dmpi_spec *spec, const struct dmpi_plan *plan,
@@ -88,7 +88,7 @@ static int bring_up(const struct up *o, const struct dmpi_spec *spec, const stru
     dmpi_progress_end();
     if (rc == 0) {
         dmpi_session_remember(spec);
-        print_node_errors(spec, &result);
+        print_node_errors(&result);
         if (!o->common.json)
             print_changes(spec, &result);
     }

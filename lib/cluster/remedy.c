@@ -30,6 +30,8 @@ static const struct {
     {"exec: \"/bin/sh\"", "the image must contain a shell (/bin/sh)"},
     {"No such image", "build it with `dockmpi image build`, or load it on the node"},
     {"cannot allocate memory", "the node is out of memory"},
+    {"no sshd in this image",
+     "install openssh-server in the image, or correct sshd: in its image.yaml"},
     {"tar: not found", "the image must contain tar"},
     {"catatonit", "install catatonit on the node (Podman needs it for --init)"},
     {"container-init binary not found",

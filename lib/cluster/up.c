@@ -250,7 +250,7 @@ static int too_few(const struct dmpi_work *work, int ready, const char *then, st
     for (size_t i = 0; i < work->n; i++)
         others += work->items[i].err.code != DMPI_OK && &work->items[i] != first;
     dmpi_autofree char *more =
-        others > 0 ? dmpi_xasprintf("; %zu more failed", others) : dmpi_xstrdup("");
+        others > 0 ? dmpi_xasprintf("; %zu more failed, too", others) : dmpi_xstrdup("");
     enum dmpi_code code = ready > 0 ? DMPI_EPARTIAL : first->err.code;
     if (ready == 0 || workers_wanted(work) == 1)
         return dmpi_err_set(err, code, "%s%s%s", first->err.msg, more, then);
@@ -320,11 +320,10 @@ static int judge(const struct dmpi_work *work, struct dmpi_err *err)
         return -1;
     }
     int ready = workers_alive(work, true);
-    if (ready < workers_needed(work))
-        return too_few(work, ready, "; `dockmpi up` tries again", err);
-    if (first_failure(work) && work->opts->min_workers == 0)
-        return too_few(work, ready, "; `dockmpi up` tries again", err);
-    return 0;
+    bool complete = !first_failure(work) || work->opts->min_workers > 0;
+    if (ready >= workers_needed(work) && complete)
+        return 0;
+    return too_few(work, ready, ready > 0 ? "; `dockmpi up` tries again" : "", err);
 }
 
 static int run(struct dmpi_work *work, struct dmpi_err *err)

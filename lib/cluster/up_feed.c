@@ -269,7 +269,7 @@ static int bring_up_to_date(struct dmpi_work *work, struct dmpi_item *item,
                         text.len, ctl, err) != 0)
         return -1;
     item->updated = true;
-    dmpi_work_tell(work, item, DMPI_STAGE_READY, NULL);
+    dmpi_work_tell(work, item, DMPI_STAGE_READY, "knows the changed cluster");
     return 0;
 }
 
