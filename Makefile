@@ -14,7 +14,7 @@ DOCDIR  ?= $(PREFIX)/share/doc/dockmpi
 DESTDIR ?=
 
 PKG_CONFIG ?= pkg-config
-PKGS       := libcurl jansson libssh2 yaml-0.1 libcrypto
+PKGS       := libcurl jansson libssh2 yaml-0.1 libssl libcrypto
 WERROR     ?= -Werror
 DEBUG      ?= 0
 V          ?= 0

@@ -86,8 +86,10 @@ static int greet(struct dmpi_engine *e, const struct dmpi_ctl *ctl, struct dmpi_
     int result = dmpi_http_exchange(e, ctl, &req, err);
     if (result != 0 && req.status != 0)
         dmpi_err_wrap(err, "%s", dmpi_engine_name(e));
-    if (result == 0)
+    if (result == 0) {
+        dmpi_transport_met(e->transport);
         result = agree(e, ctl, headers[PING_API].value, err);
+    }
     snprintf(e->os, sizeof e->os, "%s", headers[PING_OS].value ? headers[PING_OS].value : "");
     e->podman = headers[PING_PODMAN].value != NULL;
     for (int i = 0; i < PING_COUNT; i++)

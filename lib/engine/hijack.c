@@ -2,6 +2,8 @@
 #include "engine/hijack.h"
 
 #include <errno.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -164,6 +166,37 @@ int dmpi_hijack_write(struct dmpi_hijack *h, const struct dmpi_ctl *ctl, const v
     return flush_all(h, ctl, err);
 }
 
+/* The TLS connection under h, NULL when there is none. */
+static SSL *tls_of(const struct dmpi_hijack *h)
+{
+    struct curl_tlssessioninfo *info = NULL;
+    if (curl_easy_getinfo(h->link->easy, CURLINFO_TLS_SSL_PTR, &info) != CURLE_OK || !info ||
+        info->backend != CURLSSLBACKEND_OPENSSL)
+        return NULL;
+    return info->internals;
+}
+
+/*
+ * TLS has an end of its own for one direction. A bare TCP end would look like an attack to the
+ * other side, which then drops what it still had to say.
+ */
+static int end_tls(struct dmpi_hijack *h, SSL *ssl, const struct dmpi_ctl *ctl,
+                   struct dmpi_err *err)
+{
+    for (;;) {
+        ERR_clear_error();
+        int done = SSL_shutdown(ssl);
+        if (done >= 0)
+            return 0;
+        int why = SSL_get_error(ssl, done);
+        ERR_clear_error(); /* libcurl must not take it for its own */
+        if (why != SSL_ERROR_WANT_WRITE && why != SSL_ERROR_WANT_READ)
+            return lost(h, "ending the input", err);
+        if (wait_for(h, ctl, why == SSL_ERROR_WANT_WRITE ? POLLOUT : POLLIN, err) != 0)
+            return -1;
+    }
+}
+
 int dmpi_hijack_half_close(struct dmpi_hijack *h, const struct dmpi_ctl *ctl, struct dmpi_err *err)
 {
     if (h->half_closed)
@@ -171,6 +204,9 @@ int dmpi_hijack_half_close(struct dmpi_hijack *h, const struct dmpi_ctl *ctl, st
     if (flush_all(h, ctl, err) != 0)
         return -1;
     h->half_closed = true;
+    SSL *ssl = tls_of(h);
+    if (ssl)
+        return end_tls(h, ssl, ctl, err);
     if (shutdown(h->fd, SHUT_WR) != 0 && errno != ENOTCONN)
         return lost(h, "ending the input", err);
     return 0;

@@ -29,6 +29,7 @@ struct dmpi_transport {
     struct dmpi_endpoint ep;
     char *base;
     char *name;
+    bool met;    /* an engine answered once */
     void *state; /* of the row */
 };
 

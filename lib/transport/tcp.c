@@ -113,13 +113,17 @@ static int tcp_setup(struct dmpi_transport *t, CURL *easy, enum dmpi_lane lane,
     return 0;
 }
 
-/* Whether the other side ended the connection because of our certificate (or its absence). */
-static bool certificate_refused(CURLcode code, const char *detail)
+/*
+ * Whether the other side ended the connection because of our certificate (or its absence). In TLS
+ * 1.3 that comes after the handshake, and often nothing tells but that the first request fails.
+ */
+static bool certificate_refused(const struct dmpi_transport *t, CURLcode code, const char *detail)
 {
     if (code == CURLE_SSL_CERTPROBLEM)
         return true;
-    return detail && strstr(detail, "alert") &&
-           (strstr(detail, "certificate") || strstr(detail, "unknown ca"));
+    if (strstr(detail, "alert") && (strstr(detail, "certificate") || strstr(detail, "unknown ca")))
+        return true;
+    return !t->met && (code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR);
 }
 
 static int explain_tls(struct dmpi_transport *t, CURLcode code, const char *detail,
@@ -131,13 +135,13 @@ static int explain_tls(struct dmpi_transport *t, CURLcode code, const char *deta
                             "%s: the engine's TLS certificate is not accepted (checked against "
                             "%s): %s",
                             t->name, s->ca ? s->ca : "the system's authorities", detail);
-    if (!certificate_refused(code, detail))
+    if (!certificate_refused(t, code, detail))
         return 0;
     if (!s->cert)
         return dmpi_err_set(err, DMPI_EDENIED,
                             "%s: the engine wants a TLS client certificate: put cert.pem and "
-                            "key.pem into the folder of the certificates",
-                            t->name);
+                            "key.pem into the folder of the certificates (%s)",
+                            t->name, detail);
     return dmpi_err_set(err, DMPI_EDENIED, "%s: the TLS client certificate %s is refused: %s",
                         t->name, s->cert, detail);
 }

@@ -93,6 +93,11 @@ bool dmpi_transport_has_lanes(const struct dmpi_transport *t)
     return t->ops->lanes;
 }
 
+void dmpi_transport_met(struct dmpi_transport *t)
+{
+    t->met = true;
+}
+
 int dmpi_transport_explain(struct dmpi_transport *t, CURLcode code, const char *detail,
                            struct dmpi_err *err)
 {

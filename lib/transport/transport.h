@@ -47,6 +47,9 @@ const char *dmpi_transport_name(const struct dmpi_transport *t);
 /* True when the two lanes are different connections, so that handles of one never serve the other. */
 bool dmpi_transport_has_lanes(const struct dmpi_transport *t);
 
+/* Tells that an engine answered: a connection that breaks later has other causes than one at first. */
+void dmpi_transport_met(struct dmpi_transport *t);
+
 /*
  * Turns a failed transfer into an error that names the endpoint, the cause and the remedy.
  * detail: libcurl's error buffer or NULL. Returns -1.

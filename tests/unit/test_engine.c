@@ -265,8 +265,8 @@ static void reads_answers_cut_anywhere(void **state)
     json_decref(list);
     OK(dmpi_container_list(engine, CTL(10000), NULL, true, &list, &err));
     json_decref(list);
-    assert_int_equal(s.asked, 2);
     stop();
+    assert_int_equal(s.asked, 2);
 }
 
 static void refuses_wrong_answers(void **state)
@@ -332,9 +332,9 @@ static void never_creates_twice(void **state)
     assert_int_equal(dmpi_container_create(engine, CTL(5000), "c", body, NULL, &err), -1);
     assert_int_equal(err.code, DMPI_EUNREACHABLE);
     assert_contains(err.msg, "may or may not have been done");
-    assert_int_equal(creates, 1);
     json_decref(body);
     stop();
+    assert_int_equal(creates, 1);
 }
 
 static void uses_connections_again(void **state)
@@ -347,8 +347,8 @@ static void uses_connections_again(void **state)
         OK(dmpi_engine_info(engine, CTL(5000), &out, &err));
         json_decref(out);
     }
-    assert_int_equal(s.asked, 20);
     stop();
+    assert_int_equal(s.asked, 20);
 }
 
 static int keep_last(void *arg, json_t *object, struct dmpi_err *e)
@@ -498,7 +498,7 @@ static void serve_endless(struct fake *f, int fd, int n, void *arg)
     (void)f;
     (void)n;
     (void)arg;
-    static char spaces[1 << 16];
+    char spaces[1 << 16];
     char line[1024];
     memset(spaces, ' ', sizeof spaces);
     while (fake_request_line(fd, line, sizeof line)) {

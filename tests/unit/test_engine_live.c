@@ -88,7 +88,10 @@ static char *create(const char *script, bool tty)
 {
     char *id = NULL;
     json_t *b = body(script, tty);
+    const char *cluster = getenv("DMPI_LIVE_CLUSTER"); /* who clears up after a failure */
     assert_non_null(b);
+    if (cluster)
+        dmpi_json_set_str(dmpi_json_obj(b, "Labels"), "io.dockmpi.cluster", cluster);
     OK(dmpi_container_create(engine, CTL(60000), NULL, b, &id, &err));
     json_decref(b);
     return id;
