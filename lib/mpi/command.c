@@ -30,6 +30,9 @@ static const char *const daemon_env[] = {
     "PRTE_MCA_oob_tcp_keepalive_probes=3", "OMPI_MCA_oob_tcp_keepalive_time=20",
     "OMPI_MCA_oob_tcp_keepalive_intvl=5",  "OMPI_MCA_oob_tcp_keepalive_probes=3",
     "PRTE_MCA_prte_silence_shared_fs=1",
+    // Its internal remarks (a harmless race about process groups, on a busy machine) go nowhere;
+    // its error messages for people take another way and stay.
+    "PRTE_OUTPUT_REDIRECT=syslog",
 };
 
 static bool is_none(const char *tune)
@@ -226,6 +229,27 @@ static void add_hosts(struct composer *c, size_t first, size_t last)
     dmpi_strv_take(&c->out->argv, dmpi_buf_steal(&hosts));
 }
 
+static bool is_colons(const char *word)
+{
+    return *word && strspn(word, ":") == strlen(word);
+}
+
+// mpirun takes a lone : anywhere for the start of another context. Such words get one colon more, and
+// the wrapper is told by -: to take it off again.
+static void add_program(struct dmpi_strv *argv, const struct dmpi_strv *program)
+{
+    bool colons = false;
+
+    for (size_t i = 0; i < program->n; i++)
+        colons = colons || is_colons(program->v[i]);
+    dmpi_strv_add(argv, "sh");
+    dmpi_strv_add(argv, DMPI_MESH_DIR "/rank");
+    if (colons)
+        dmpi_strv_add(argv, "-:");
+    for (size_t i = 0; i < program->n; i++)
+        dmpi_strv_addf(argv, "%s%s", program->v[i], is_colons(program->v[i]) ? ":" : "");
+}
+
 // One application context: the workers first..last, all of one profile.
 static int add_context(struct composer *c, size_t first, size_t last, struct dmpi_err *err)
 {
@@ -249,9 +273,7 @@ static int add_context(struct composer *c, size_t first, size_t last, struct dmp
     DMPI_AUTO(dmpi_strv_free) struct dmpi_strv env = rank_env(c, g, tune);
     add_rank_env(c, &env);
     dmpi_strv_add_all(argv, &g->mpirun_args);
-    dmpi_strv_add(argv, "sh");
-    dmpi_strv_add(argv, DMPI_MESH_DIR "/rank");
-    dmpi_strv_add_all(argv, &g->program);
+    add_program(argv, &g->program);
     return 0;
 }
 
