@@ -62,12 +62,8 @@ static int current_context(char **out, const char *dir, struct dmpi_err *err)
 
 static void use_tls(struct dmpi_endpoint *ep, const char *dir, bool verify)
 {
-    ep->tls = true;
+    dmpi_endpoint_use_tls(ep, dir);
     ep->tls_noverify = !verify;
-    if (dir) {
-        free(ep->tls_dir);
-        ep->tls_dir = dmpi_xstrdup(dir);
-    }
 }
 
 static int from_context(struct dmpi_endpoint *out, const char *dir, const char *name,

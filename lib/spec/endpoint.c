@@ -104,8 +104,10 @@ static int parse_host(struct dmpi_endpoint *ep, const char *text, size_t len, co
     long long number = 0;
     if (port && dmpi_text_int(&number, port, 1, 65535))
         return bad(err, url, "port must be a number from 1 to 65535");
-    if (port)
+    if (port) {
         ep->port = (int)number;
+        ep->port_given = true;
+    }
     ep->host = dmpi_xstrdup(host);
     return 0;
 }
@@ -199,6 +201,17 @@ int dmpi_endpoint_check(const struct dmpi_endpoint *ep, struct dmpi_err *err)
                         "host: give the folder of the TLS certificates (tls: DIR, or "
                         "DOCKER_TLS_VERIFY=1), use ssh://, or say insecure: true",
                         ep->url);
+}
+
+void dmpi_endpoint_use_tls(struct dmpi_endpoint *ep, const char *dir)
+{
+    ep->tls = true;
+    if (!ep->port_given)
+        ep->port = TLS_PORT;
+    if (dir) {
+        free(ep->tls_dir);
+        ep->tls_dir = dmpi_xstrdup(dir);
+    }
 }
 
 void dmpi_endpoint_copy(struct dmpi_endpoint *out, const struct dmpi_endpoint *ep)

@@ -18,6 +18,7 @@ struct dmpi_endpoint {
     char *user;          // ssh; NULL: as ssh decides
     char *host;          // tcp, ssh: name or address, an IPv6 address without brackets
     int port;            // tcp: always set; ssh: 0 when the URL names none
+    bool port_given;     // the URL names the port
     char *path;          // unix: the socket; ssh: the engine's socket on that host
     char *tls_dir;       // tcp: folder with ca.pem, cert.pem, key.pem; NULL: none
     bool tls;            // tcp: speak TLS
@@ -39,6 +40,10 @@ struct dmpi_endpoint {
 // that begin with '-' or hold odd characters are refused, and so are passwords in the URL. *out is
 // owned by the caller and empty after an error (DMPI_EINVAL).
 int dmpi_endpoint_parse(struct dmpi_endpoint *out, const char *url, struct dmpi_err *err);
+
+// Makes a TCP endpoint speak TLS with the certificates in dir (NULL: those it has, if any). A port that
+// the URL did not name becomes 2376.
+void dmpi_endpoint_use_tls(struct dmpi_endpoint *ep, const char *dir);
 
 // A TCP endpoint without TLS is refused (DMPI_EINVAL) unless its host is the loopback or
 // insecure_plain is set. Call it when tls_dir and insecure_plain have got their final values.

@@ -278,11 +278,12 @@ static int finish_endpoint(struct dmpi_draft *d, size_t i, struct dmpi_err *err)
         fill(&ep->identity, n->identity, def->identity);
         fill(&ep->known_hosts, n->known_hosts, def->known_hosts);
     }
-    // The folder of defaults is not for the socket-like tcp of this machine.
-    bool wants_tls = ep->tls || !dmpi_host_is_loopback(ep->host ? ep->host : "");
     if (ep->scheme == DMPI_TCP) {
-        fill(&ep->tls_dir, n->tls, wants_tls && !n->insecure ? def->tls : NULL);
-        ep->tls = ep->tls || ep->tls_dir;
+        // The folder of defaults is not for the socket-like tcp of this machine.
+        bool wants_tls = !n->insecure && (ep->tls || !dmpi_host_is_loopback(ep->host));
+        const char *dir = n->tls ? n->tls : wants_tls ? def->tls : NULL;
+        if (dir)
+            dmpi_endpoint_use_tls(ep, dir);
         ep->insecure_plain = ep->insecure_plain || n->insecure;
     }
     if (dmpi_endpoint_check(ep, err))
