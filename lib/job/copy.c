@@ -15,9 +15,9 @@
 
 // --- words -----------------------------------------------------------------------------------
 
-int dmpi_place_parse(struct dmpi_place *out, const char *text, struct dmpi_err *err)
+int dmpi_copy_end_parse(struct dmpi_copy_end *out, const char *text, struct dmpi_err *err)
 {
-    *out = (struct dmpi_place){0};
+    *out = (struct dmpi_copy_end){0};
     if (!text[0] || strcmp(text, "-") == 0)
         return dmpi_err_set(err, DMPI_EINVAL, "cp: '%s' is no file or folder", text);
     const char *colon = strchr(text, ':');
@@ -40,13 +40,13 @@ int dmpi_place_parse(struct dmpi_place *out, const char *text, struct dmpi_err *
     return 0;
 }
 
-void dmpi_place_free(struct dmpi_place *place)
+void dmpi_copy_end_free(struct dmpi_copy_end *place)
 {
     if (!place)
         return;
     free(place->member);
     free(place->path);
-    *place = (struct dmpi_place){0};
+    *place = (struct dmpi_copy_end){0};
 }
 
 void dmpi_copy_path_split(struct dmpi_copy_path *out, const char *path)
@@ -126,7 +126,7 @@ int dmpi_copy_each(struct dmpi_copy_run *run,
 }
 
 static int choose(struct dmpi_copy_run *run, const struct dmpi_state *state,
-                  const struct dmpi_place *place, bool launcher, struct dmpi_err *err)
+                  const struct dmpi_copy_end *place, bool launcher, struct dmpi_err *err)
 {
     dmpi_targets_free(&run->targets);
     if (place->member)
@@ -155,9 +155,9 @@ static int prepare(struct dmpi_copy_out_to *to, const struct dmpi_copy_path *dst
 }
 
 static int copy_out_all(struct dmpi_copy_run *run, const struct dmpi_state *state,
-                        const struct dmpi_place *places, size_t n, struct dmpi_err *err)
+                        const struct dmpi_copy_end *places, size_t n, struct dmpi_err *err)
 {
-    const struct dmpi_place *dst = &places[n - 1];
+    const struct dmpi_copy_end *dst = &places[n - 1];
     struct dmpi_copy_path path DMPI_AUTO(dmpi_copy_path_free) = {0};
     dmpi_copy_path_split(&path, dst->path);
     for (size_t i = 0; i + 1 < n; i++) {
@@ -173,7 +173,7 @@ static int copy_out_all(struct dmpi_copy_run *run, const struct dmpi_state *stat
 
 // --- both ------------------------------------------------------------------------------------
 
-static int check_sides(const struct dmpi_place *places, size_t n, struct dmpi_err *err)
+static int check_sides(const struct dmpi_copy_end *places, size_t n, struct dmpi_err *err)
 {
     bool to_remote = places[n - 1].remote;
     for (size_t i = 0; i + 1 < n; i++) {
@@ -195,11 +195,11 @@ int dmpi_copy(const struct dmpi_strv *words, struct dmpi_fleet *fleet,
     if (words->n < 2)
         return dmpi_err_set(err, DMPI_EINVAL, "cp needs a source and a destination");
     struct dmpi_copy_run run = {.fleet = fleet, .ctl = ctl, .opts = opts, .result = result};
-    struct dmpi_place *places = dmpi_xcalloc(words->n, sizeof(*places));
+    struct dmpi_copy_end *places = dmpi_xcalloc(words->n, sizeof(*places));
     size_t n = words->n;
     int rc = 0;
     for (size_t i = 0; i < n && rc == 0; i++)
-        rc = dmpi_place_parse(&places[i], words->v[i], err);
+        rc = dmpi_copy_end_parse(&places[i], words->v[i], err);
     pthread_mutex_init(&run.lock, NULL);
     if (rc == 0)
         rc = check_sides(places, n, err);
@@ -213,7 +213,7 @@ int dmpi_copy(const struct dmpi_strv *words, struct dmpi_fleet *fleet,
     pthread_mutex_destroy(&run.lock);
     dmpi_targets_free(&run.targets);
     for (size_t i = 0; i < n; i++)
-        dmpi_place_free(&places[i]);
+        dmpi_copy_end_free(&places[i]);
     free(places);
     return rc;
 }

@@ -15,7 +15,7 @@ struct dmpi_fleet;
 struct dmpi_state;
 
 // One end of a copy, as the user writes it.
-struct dmpi_place {
+struct dmpi_copy_end {
     bool remote;
     char *member; // remote: "worker-0", "launcher"; NULL: all of them (":PATH")
     char *path;   // what follows the colon, or the local path
@@ -24,8 +24,8 @@ struct dmpi_place {
 // ":PATH" means every container, "worker-0:PATH" or "launcher:PATH" one; what has no colon, or a '/'
 // before its first one ("./a:b"), is local. Remote paths must be absolute and without "..". *out is to
 // be freed also after an error.
-int dmpi_place_parse(struct dmpi_place *out, const char *text, struct dmpi_err *err);
-void dmpi_place_free(struct dmpi_place *place); // NULL is allowed
+int dmpi_copy_end_parse(struct dmpi_copy_end *out, const char *text, struct dmpi_err *err);
+void dmpi_copy_end_free(struct dmpi_copy_end *place); // NULL is allowed
 
 struct dmpi_copy_opts {
     const char *cluster;

@@ -40,7 +40,7 @@ int dmpi_copy_each(struct dmpi_copy_run *run,
                    void *arg, struct dmpi_err *err);
 
 // The local sources, n of them, to the folder or file dst in every target.
-int dmpi_copy_in(struct dmpi_copy_run *run, const struct dmpi_place *sources, size_t n,
+int dmpi_copy_in(struct dmpi_copy_run *run, const struct dmpi_copy_end *sources, size_t n,
                  const char *dst, struct dmpi_err *err);
 
 // The file or folder src of every target to the local dst, whose state is known: into it, or (as not

@@ -199,7 +199,7 @@ static int name_source(struct source *source, struct dmpi_err *err)
     return 0;
 }
 
-int dmpi_copy_in(struct dmpi_copy_run *run, const struct dmpi_place *sources, size_t n,
+int dmpi_copy_in(struct dmpi_copy_run *run, const struct dmpi_copy_end *sources, size_t n,
                  const char *dst, struct dmpi_err *err)
 {
     struct copy_in in = {.sources = dmpi_xcalloc(n, sizeof(*in.sources)), .n = n};

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+#include "job/compose.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "spec/profile.h"
+
+// The profiles of a job and the groups made of them.
+struct groups {
+    struct dmpi_profile *profiles;
+    struct dmpi_mpi_group *v;
+    size_t n;
+};
+
+static void groups_free(struct groups *g)
+{
+    for (size_t i = 0; i < g->n; i++) {
+        dmpi_profile_free(&g->profiles[i]);
+        dmpi_strv_free(&g->v[i].program);
+        dmpi_strv_free(&g->v[i].env);
+        dmpi_strv_free(&g->v[i].mpirun_args);
+    }
+    free(g->profiles);
+    free(g->v);
+}
+
+static int load_profile(struct dmpi_profile *out, const char *images_dir, const char *name,
+                        struct dmpi_err *err)
+{
+    *out = (struct dmpi_profile){0};
+    if (!images_dir || dmpi_profile_load(out, images_dir, name, err) == 0)
+        return 0;
+    *out = (struct dmpi_profile){0};
+    return err->code == DMPI_ENOTFOUND ? 0 : -1;
+}
+
+static bool has_group(const struct groups *g, const char *profile)
+{
+    for (size_t i = 0; i < g->n; i++) {
+        if (strcmp(g->v[i].profile, profile) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int add_group(struct groups *g, const struct dmpi_mesh_worker *worker,
+                     const char *images_dir, struct dmpi_err *err)
+{
+    g->profiles = dmpi_xreallocarray(g->profiles, g->n + 1, sizeof(*g->profiles));
+    g->v = dmpi_xreallocarray(g->v, g->n + 1, sizeof(*g->v));
+    if (load_profile(&g->profiles[g->n], images_dir, worker->profile, err) < 0)
+        return -1;
+    g->v[g->n] = (struct dmpi_mpi_group){.profile = worker->profile};
+    g->n++;
+    return 0;
+}
+
+// What the images ask for; where they disagree, MPI is what different vendors have in common.
+static const char *choose_backend(const struct dmpi_compose *what, const struct groups *g)
+{
+    if (what->opts->backend || !what->code->backend_option)
+        return what->opts->backend;
+    const char *first = g->n ? g->profiles[0].backend : NULL;
+    for (size_t i = 1; i < g->n; i++) {
+        const char *other = g->profiles[i].backend;
+        if ((first == NULL) != (other == NULL) || (first && strcmp(first, other) != 0))
+            return "mpi";
+    }
+    return first;
+}
+
+static const struct dmpi_mesh_worker *worker_of(const struct dmpi_mesh *mesh, const char *profile)
+{
+    for (size_t i = 0; i < mesh->n; i++) {
+        if (strcmp(mesh->workers[i].profile, profile) == 0)
+            return &mesh->workers[i];
+    }
+    return NULL;
+}
+
+static int fill_group(struct dmpi_mpi_group *group, const struct dmpi_profile *profile,
+                      const struct dmpi_compose *what, const char *backend, struct dmpi_err *err)
+{
+    const struct dmpi_mesh_worker *worker = worker_of(what->mesh, group->profile);
+    const char *interpreter =
+        worker && worker->interpreter ? worker->interpreter : profile->interpreter;
+    dmpi_strv_add_all(&group->env, &what->code->env);
+    dmpi_strv_add_all(&group->mpirun_args, &profile->mpirun_args);
+    group->tune = what->opts->tune ? NULL : profile->tune;
+    return dmpi_job_code_argv(&group->program, what->code, what->workdir, interpreter, backend,
+                              err);
+}
+
+static int make_groups(struct groups *g, const struct dmpi_compose *what, struct dmpi_err *err)
+{
+    for (size_t i = 0; i < what->mesh->n; i++) {
+        const struct dmpi_mesh_worker *worker = &what->mesh->workers[i];
+        if (!has_group(g, worker->profile) && add_group(g, worker, what->opts->images_dir, err) < 0)
+            return -1;
+    }
+    const char *backend = choose_backend(what, g);
+    for (size_t i = 0; i < g->n; i++) {
+        if (fill_group(&g->v[i], &g->profiles[i], what, backend, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int dmpi_job_compose(struct dmpi_mpi_command *out, const struct dmpi_compose *what,
+                     struct dmpi_err *err)
+{
+    struct groups groups DMPI_AUTO(groups_free) = {0};
+    struct dmpi_profile launcher DMPI_AUTO(dmpi_profile_free) = {0};
+    *out = (struct dmpi_mpi_command){0};
+    if (make_groups(&groups, what, err) < 0)
+        return -1;
+    if (what->launcher_profile &&
+        load_profile(&launcher, what->opts->images_dir, what->launcher_profile, err) < 0)
+        return -1;
+    const struct dmpi_run_opts *opts = what->opts;
+    struct dmpi_mpi_job job = {
+        .mesh = what->mesh,
+        .mpirun = launcher.mpirun,
+        .np = opts->np ? opts->np : what->code->np,
+        .slots = opts->slots,
+        .groups = groups.v,
+        .n_groups = groups.n,
+        .env = opts->env,
+        .mca = opts->mca,
+        .tune = opts->tune,
+        .workdir = what->workdir,
+        .master_port = what->master_port,
+        .has_stdin = opts->stdin_fd >= 0,
+    };
+    return dmpi_mpi_compose(out, &job, err);
+}

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: MIT
+#include "job/jobs.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "engine/containers.h"
+#include "fleet/fleet.h"
+#include "fleet/parallel.h"
+
+#define GRACE_MS ((int64_t)10000)
+#define KILL_MS ((int64_t)15000) // patience for an engine that was told to kill
+
+// --- finding and showing ---------------------------------------------------------------------
+
+static bool is_job(const struct dmpi_member *m, const char *cluster)
+{
+    return m->role == DMPI_JOB && (!cluster || strcmp(m->cluster, cluster) == 0);
+}
+
+static int unknown(const struct dmpi_state *state, const char *cluster, const char *id,
+                   struct dmpi_err *err)
+{
+    struct dmpi_strv ids DMPI_AUTO(dmpi_strv_free) = DMPI_STRV_INIT;
+    for (size_t i = 0; i < state->n; i++) {
+        if (is_job(&state->members[i], cluster))
+            dmpi_strv_add(&ids, state->members[i].job);
+    }
+    dmpi_autofree char *list = dmpi_strv_join(&ids, ", ");
+    if (ids.n == 0)
+        return dmpi_err_set(err, DMPI_ENOTFOUND,
+                            "cluster %s has no jobs (jobs run with --rm leave nothing)", cluster);
+    return dmpi_err_set(err, DMPI_ENOTFOUND, "cluster %s has no job '%s'; it has %s", cluster, id,
+                        list);
+}
+
+const struct dmpi_member *dmpi_job_find(const struct dmpi_state *state, const char *cluster,
+                                        const char *id, struct dmpi_err *err)
+{
+    const struct dmpi_member *newest = NULL;
+    for (size_t i = 0; i < state->n; i++) {
+        const struct dmpi_member *m = &state->members[i];
+        if (!is_job(m, cluster))
+            continue;
+        if (id && (strcmp(m->job, id) == 0 || strcmp(m->container, id) == 0))
+            return m;
+        if (!newest || m->index > newest->index)
+            newest = m;
+    }
+    if (!id && newest)
+        return newest;
+    unknown(state, cluster, id, err);
+    return NULL;
+}
+
+const char *dmpi_job_state(const struct dmpi_member *job)
+{
+    if (strcmp(job->state, "exited") != 0)
+        return job->state;
+    return job->exit_code == 0 ? "succeeded" : "failed";
+}
+
+static json_t *iso_time(int64_t ms)
+{
+    char text[32];
+    struct tm utc;
+    time_t seconds = (time_t)(ms / 1000);
+    if (ms == 0 || !gmtime_r(&seconds, &utc))
+        return json_null();
+    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc);
+    return dmpi_json_new_str(text);
+}
+
+static json_t *job_json(const struct dmpi_member *job)
+{
+    json_t *o = dmpi_json_new_obj();
+    dmpi_json_set_str(o, "job", job->job);
+    dmpi_json_set_str(o, "cluster", job->cluster);
+    dmpi_json_set_str(o, "state", dmpi_job_state(job));
+    dmpi_json_set(o, "exit_code", job->exit_code < 0 ? json_null() : json_integer(job->exit_code));
+    dmpi_json_set(o, "started", iso_time(job->started));
+    dmpi_json_set(o, "finished", iso_time(job->finished));
+    dmpi_json_set_int(o, "ranks", job->ranks);
+    dmpi_json_set_str(o, "program", job->program);
+    dmpi_json_set_bool(o, "oom_killed", job->oom_killed);
+    return o;
+}
+
+json_t *dmpi_jobs_json(const struct dmpi_state *state)
+{
+    json_t *jobs = dmpi_json_new_arr();
+    for (size_t i = 0; i < state->n; i++) {
+        if (state->members[i].role == DMPI_JOB)
+            dmpi_json_add(jobs, job_json(&state->members[i]));
+    }
+    return jobs;
+}
+
+// --- one job ---------------------------------------------------------------------------------
+
+int dmpi_job_logs(struct dmpi_fleet *fleet, const struct dmpi_member *job,
+                  const struct dmpi_job_logs_opts *opts, const struct dmpi_streams *streams,
+                  const struct dmpi_ctl *ctl, struct dmpi_err *err)
+{
+    struct dmpi_engine *engine;
+    struct dmpi_logs_opts what = {
+        .follow = opts->follow, .timestamps = opts->timestamps, .tail = opts->tail};
+    if (dmpi_fleet_engine(&engine, fleet, job->node, ctl, err) < 0)
+        return -1;
+    if (dmpi_container_logs(engine, ctl, job->id, &what, streams, err) < 0)
+        return dmpi_err_wrap(err, "job %s: logs", job->job);
+    return 0;
+}
+
+// --- several jobs at once --------------------------------------------------------------------
+
+struct batch {
+    struct dmpi_fleet *fleet;
+    const struct dmpi_member *const *jobs;
+    const struct dmpi_ctl *ctl;
+    int *codes;
+    const char *signal;
+    int64_t grace_ms;
+    struct dmpi_err *errs;
+    int (*fn)(struct batch *b, struct dmpi_engine *engine, size_t i, struct dmpi_err *err);
+};
+
+static void batch_item(size_t i, void *arg)
+{
+    struct batch *b = arg;
+    struct dmpi_engine *engine;
+    struct dmpi_err *err = &b->errs[i];
+    *err = (struct dmpi_err)DMPI_ERR_INIT;
+    if (dmpi_fleet_engine(&engine, b->fleet, b->jobs[i]->node, b->ctl, err) < 0 ||
+        b->fn(b, engine, i, err) < 0)
+        dmpi_err_wrap(err, "job %s", b->jobs[i]->job);
+    else
+        err->code = DMPI_OK;
+}
+
+static int batch_run(struct batch *b, size_t n, struct dmpi_err *err)
+{
+    b->errs = dmpi_xcalloc(n, sizeof(*b->errs));
+    dmpi_parallel(n, DMPI_FLEET_WINDOW, batch_item, b);
+    int rc = 0;
+    for (size_t i = 0; i < n && rc == 0; i++) {
+        if (b->errs[i].code == DMPI_OK)
+            continue;
+        *err = b->errs[i];
+        rc = -1;
+    }
+    free(b->errs);
+    return rc;
+}
+
+static int wait_one(struct batch *b, struct dmpi_engine *engine, size_t i, struct dmpi_err *err)
+{
+    b->codes[i] = -1;
+    return dmpi_container_wait(engine, b->ctl, b->jobs[i]->id, &b->codes[i], err);
+}
+
+int dmpi_jobs_wait(struct dmpi_fleet *fleet, const struct dmpi_member *const *jobs, size_t n,
+                   int *codes, const struct dmpi_ctl *ctl, struct dmpi_err *err)
+{
+    struct batch b = {.fleet = fleet, .jobs = jobs, .ctl = ctl, .codes = codes, .fn = wait_one};
+    return batch_run(&b, n, err);
+}
+
+// Sends a signal; a job that has ended (or is gone) is as good.
+static int signal_job(struct dmpi_engine *engine, const char *id, const char *signal,
+                      const struct dmpi_ctl *ctl, struct dmpi_err *err)
+{
+    if (dmpi_container_kill(engine, ctl, id, signal, err) == 0 || err->code == DMPI_ECONFLICT ||
+        err->code == DMPI_ENOTFOUND)
+        return 0;
+    return -1;
+}
+
+static int cancel_one(struct batch *b, struct dmpi_engine *engine, size_t i, struct dmpi_err *err)
+{
+    const struct dmpi_member *job = b->jobs[i];
+    int code;
+    if (!dmpi_member_running(job))
+        return 0;
+    struct dmpi_ctl grace = dmpi_ctl_within(b->ctl, b->grace_ms);
+    if (signal_job(engine, job->id, b->signal, b->ctl, err) < 0)
+        return -1;
+    if (dmpi_container_wait(engine, &grace, job->id, &code, err) == 0 ||
+        err->code == DMPI_ENOTFOUND)
+        return 0;
+    if (err->code != DMPI_ETIMEOUT || dmpi_ctl_check(b->ctl, err) < 0)
+        return -1;
+    struct dmpi_ctl last = dmpi_ctl_within(b->ctl, KILL_MS);
+    if (signal_job(engine, job->id, "KILL", b->ctl, err) < 0)
+        return -1;
+    if (dmpi_container_wait(engine, &last, job->id, &code, err) == 0 || err->code == DMPI_ENOTFOUND)
+        return 0;
+    return -1;
+}
+
+int dmpi_jobs_cancel(struct dmpi_fleet *fleet, const struct dmpi_member *const *jobs, size_t n,
+                     const char *signal, int64_t grace_ms, const struct dmpi_ctl *ctl,
+                     struct dmpi_err *err)
+{
+    struct batch b = {.fleet = fleet,
+                      .jobs = jobs,
+                      .ctl = ctl,
+                      .signal = signal ? signal : "TERM",
+                      .grace_ms = grace_ms ? grace_ms : GRACE_MS,
+                      .fn = cancel_one};
+    return batch_run(&b, n, err);
+}
+
+static int remove_one(struct batch *b, struct dmpi_engine *engine, size_t i, struct dmpi_err *err)
+{
+    return dmpi_container_remove(engine, b->ctl, b->jobs[i]->id, false, true, err);
+}
+
+int dmpi_jobs_prune(struct dmpi_fleet *fleet, const struct dmpi_state *state, const char *cluster,
+                    struct dmpi_strv *removed, const struct dmpi_ctl *ctl, struct dmpi_err *err)
+{
+    dmpi_autofree const struct dmpi_member **jobs = dmpi_xcalloc(state->n + 1, sizeof(*jobs));
+    size_t n = 0;
+    for (size_t i = 0; i < state->n; i++) {
+        const struct dmpi_member *m = &state->members[i];
+        if (is_job(m, cluster) &&
+            (strcmp(m->state, "exited") == 0 || strcmp(m->state, "dead") == 0))
+            jobs[n++] = m;
+    }
+    struct batch b = {.fleet = fleet, .jobs = jobs, .ctl = ctl, .fn = remove_one};
+    if (batch_run(&b, n, err) < 0)
+        return -1;
+    for (size_t i = 0; i < n && removed; i++)
+        dmpi_strv_add(removed, jobs[i]->job);
+    return 0;
+}

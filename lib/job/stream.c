@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: MIT
+#include "job/stream.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "engine/containers.h"
+
+#define IN_SIZE ((size_t)64 * 1024)
+#define CALL_MS ((int64_t)15000)   // patience for one call after the user gave up
+#define CANCEL_MS ((int64_t)20000) // patience for a job that was asked to end
+#define FIND_MS ((int64_t)30000)   // how long a lost engine is looked for
+#define PAUSE_MS ((int64_t)300)
+#define SETTLE_MS ((int64_t)20)
+
+// --- outputs ---------------------------------------------------------------------------------
+
+// Hands data on, but for what was handed on before the connection was lost.
+static int deliver(struct dmpi_job_stream *s, int which, const char *data, size_t n,
+                   struct dmpi_err *err)
+{
+    size_t pass = s->skip[which] < n ? (size_t)s->skip[which] : n;
+    s->skip[which] -= pass;
+    if (pass == n)
+        return 0;
+    s->seen[which] += n - pass;
+    return dmpi_sink_write(&s->to[which], data + pass, n - pass, err);
+}
+
+static int deliver_out(void *arg, const void *data, size_t n, struct dmpi_err *err)
+{
+    return deliver(arg, 0, data, n, err);
+}
+
+static int deliver_err(void *arg, const void *data, size_t n, struct dmpi_err *err)
+{
+    return deliver(arg, 1, data, n, err);
+}
+
+static struct dmpi_streams counted(struct dmpi_job_stream *s)
+{
+    return (struct dmpi_streams){.out = {.write = deliver_out, .arg = s},
+                                 .err = {.write = deliver_err, .arg = s}};
+}
+
+int dmpi_job_stream_open(struct dmpi_job_stream *s, const struct dmpi_ctl *ctl,
+                         struct dmpi_err *err)
+{
+    struct dmpi_streams streams = counted(s);
+    s->to[0] = s->streams.out;
+    s->to[1] = s->streams.err;
+    s->in = dmpi_xmalloc(IN_SIZE);
+    s->stdin_done = s->stdin_fd < 0;
+    dmpi_demux_init(&s->demux, &streams);
+    return dmpi_container_attach(s->engine, ctl, s->id, DMPI_ATTACH_STDIN | DMPI_ATTACH_OUTPUT,
+                                 &s->hijack, err);
+}
+
+int dmpi_job_stream_feed(struct dmpi_job_stream *s, const void *tar, size_t len, bool last,
+                         const struct dmpi_ctl *ctl, struct dmpi_err *err)
+{
+    if (dmpi_hijack_write(s->hijack, ctl, tar, len, err) < 0)
+        return -1;
+    return last ? dmpi_hijack_half_close(s->hijack, ctl, err) : 0;
+}
+
+void dmpi_job_stream_close(struct dmpi_job_stream *s)
+{
+    dmpi_hijack_close(s->hijack);
+    s->hijack = NULL;
+    free(s->in);
+    s->in = NULL;
+}
+
+// --- canceling -------------------------------------------------------------------------------
+
+// Signals the job whatever the user has interrupted. A job that does not run needs no signal.
+static void ask(struct dmpi_job_stream *s, const char *signal)
+{
+    struct dmpi_err err;
+    struct dmpi_ctl ctl = dmpi_ctl_within(NULL, CALL_MS);
+    if (dmpi_container_kill(s->engine, &ctl, s->id, signal, &err) < 0 &&
+        err.code != DMPI_ECONFLICT && err.code != DMPI_ENOTFOUND)
+        dmpi_warn("the job could not be signalled: %s", err.msg);
+}
+
+static void cancel(struct dmpi_job_stream *s)
+{
+    if (s->kill_at)
+        return;
+    s->kill_at = dmpi_now_ms() + CANCEL_MS;
+    s->stdin_done = true;
+    ask(s, "TERM");
+}
+
+static void kill_now(struct dmpi_job_stream *s)
+{
+    if (s->killed)
+        return;
+    s->killed = true;
+    if (!s->kill_at)
+        s->kill_at = dmpi_now_ms();
+    ask(s, "KILL");
+}
+
+// What time alone brings about.
+static void check_clock(struct dmpi_job_stream *s)
+{
+    int64_t now = dmpi_now_ms();
+    if (s->timeout_at && now >= s->timeout_at && !s->kill_at) {
+        s->timed_out = true;
+        cancel(s);
+    }
+    if (s->kill_at && now >= s->kill_at)
+        kill_now(s);
+}
+
+// Milliseconds until the clock has something to say, -1 for never.
+static int64_t clock_ms(const struct dmpi_job_stream *s)
+{
+    int64_t at = s->kill_at ? (s->killed ? 0 : s->kill_at) : s->timeout_at;
+    if (!at)
+        return -1;
+    int64_t left = at - dmpi_now_ms();
+    return left > 0 ? left : 0;
+}
+
+static bool readable(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    return fd >= 0 && poll(&p, 1, 0) > 0;
+}
+
+static void check_user(struct dmpi_job_stream *s)
+{
+    if (!s->killed && readable(s->insist_fd)) {
+        s->canceled = true;
+        kill_now(s);
+    } else if (!s->kill_at && readable(s->cancel_fd)) {
+        s->canceled = true;
+        cancel(s);
+    }
+}
+
+// --- streaming -------------------------------------------------------------------------------
+
+static int drain(struct dmpi_job_stream *s, struct dmpi_err *err, bool *lost)
+{
+    char data[64 * 1024];
+    for (int rounds = 0; rounds < 16 && !s->ended; rounds++) {
+        ssize_t n = dmpi_hijack_read_some(s->hijack, data, sizeof(data), err);
+        if (n == DMPI_WOULD_BLOCK)
+            return 0;
+        if (n <= 0) {
+            s->ended = true;
+            *lost = n < 0;
+        } else if (dmpi_demux_feed(&s->demux, data, (size_t)n, err) < 0) {
+            return -1;
+        }
+    }
+    return s->ended ? 0 : 1; // 1: there may be more at once
+}
+
+// Moves standard input on; whether its descriptor is to be waited for.
+static bool pump_stdin(struct dmpi_job_stream *s)
+{
+    struct dmpi_err ignored;
+    struct dmpi_ctl ctl = dmpi_ctl_within(NULL, CALL_MS);
+    if (s->in_pos == s->in_len && !s->stdin_done && readable(s->stdin_fd)) {
+        ssize_t n = read(s->stdin_fd, s->in, IN_SIZE);
+        s->in_pos = 0;
+        s->in_len = n > 0 ? (size_t)n : 0;
+        if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN)) {
+            s->stdin_done = true;
+            dmpi_hijack_half_close(s->hijack, &ctl, &ignored);
+        }
+    }
+    if (s->in_pos < s->in_len || dmpi_hijack_wants_write(s->hijack)) {
+        ssize_t n =
+            dmpi_hijack_write_some(s->hijack, s->in + s->in_pos, s->in_len - s->in_pos, &ignored);
+        if (n > 0)
+            s->in_pos += (size_t)n;
+        else if (n == -1) { // the job does not read any more
+            s->stdin_done = true;
+            s->in_pos = s->in_len = 0;
+        }
+    }
+    return !s->stdin_done && s->in_pos == s->in_len;
+}
+
+static int wait_ready(struct dmpi_job_stream *s, bool want_stdin, struct dmpi_err *err)
+{
+    bool writing = s->in_pos < s->in_len || dmpi_hijack_wants_write(s->hijack);
+    struct pollfd fds[4] = {
+        {.fd = dmpi_hijack_fd(s->hijack), .events = (short)(POLLIN | (writing ? POLLOUT : 0))},
+        {.fd = s->kill_at ? -1 : s->cancel_fd, .events = POLLIN},
+        {.fd = s->killed ? -1 : s->insist_fd, .events = POLLIN},
+        {.fd = want_stdin ? s->stdin_fd : -1, .events = POLLIN},
+    };
+    return dmpi_ctl_poll_for(NULL, fds, 4, clock_ms(s), err) < 0 ? -1 : 0;
+}
+
+// Until the connection ends; *lost when it broke.
+static int stream(struct dmpi_job_stream *s, bool *lost, struct dmpi_err *err)
+{
+    while (!s->ended) {
+        check_user(s);
+        check_clock(s);
+        bool want_stdin = pump_stdin(s);
+        int more = drain(s, err, lost);
+        if (more < 0)
+            return -1;
+        if (more == 0 && !s->ended && wait_ready(s, want_stdin, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+// --- the end ---------------------------------------------------------------------------------
+
+// The job still runs, but the connection is gone: goes on from its log.
+static int follow_log(struct dmpi_job_stream *s, struct dmpi_err *err)
+{
+    struct dmpi_streams streams = counted(s);
+    struct dmpi_logs_opts opts = {.follow = true, .tail = -1};
+    struct dmpi_ctl ctl = DMPI_CTL_NONE;
+    ctl.cancel_fd = s->kill_at ? s->insist_fd : s->cancel_fd;
+    int64_t left = clock_ms(s);
+    if (left >= 0)
+        ctl = dmpi_ctl_within(&ctl, left + 1);
+    memcpy(s->skip, s->seen, sizeof(s->skip));
+    dmpi_debug("the connection to the job was lost; going on from its log");
+    if (dmpi_container_logs(s->engine, &ctl, s->id, &opts, &streams, err) == 0)
+        return 0;
+    bool expected =
+        err->code == DMPI_ECANCELED || err->code == DMPI_ETIMEOUT || err->code == DMPI_EUNREACHABLE;
+    return expected ? 0 : -1;
+}
+
+// What the log still has when the job ended during a loss.
+static int read_log(struct dmpi_job_stream *s, struct dmpi_err *err)
+{
+    struct dmpi_streams streams = counted(s);
+    struct dmpi_ctl ctl = dmpi_ctl_within(NULL, CALL_MS);
+    memcpy(s->skip, s->seen, sizeof(s->skip));
+    return dmpi_container_logs(s->engine, &ctl, s->id, NULL, &streams, err);
+}
+
+static void check_memory(struct dmpi_job_stream *s)
+{
+    struct dmpi_err ignored;
+    struct dmpi_ctl ctl = dmpi_ctl_within(NULL, CALL_MS);
+    dmpi_json_auto json_t *info = NULL;
+    if (dmpi_container_inspect(s->engine, &ctl, s->id, &info, &ignored) == 0)
+        s->oom_killed = dmpi_json_bool(dmpi_json_obj(info, "State"), "OOMKilled", false);
+}
+
+// Learns the exit code; a job that goes on without its connection is followed by its log.
+static int find_end(struct dmpi_job_stream *s, int *code, bool lost, struct dmpi_err *err)
+{
+    int64_t give_up = 0;
+    for (;;) {
+        struct dmpi_ctl ctl = dmpi_ctl_within(NULL, lost ? PAUSE_MS : CALL_MS);
+        if (dmpi_container_wait(s->engine, &ctl, s->id, code, err) == 0)
+            return lost ? read_log(s, err) : 0;
+        check_user(s);
+        check_clock(s);
+        lost = true;
+        if (err->code == DMPI_ETIMEOUT) {
+            give_up = 0;
+            if (follow_log(s, err) < 0)
+                return -1;
+        } else if (err->code != DMPI_EUNREACHABLE) {
+            return -1;
+        } else if (give_up == 0) {
+            give_up = dmpi_now_ms() + FIND_MS;
+        } else if (dmpi_now_ms() > give_up || s->killed) {
+            return dmpi_err_wrap(err,
+                                 "the engine was lost while the job ran, and it may still run");
+        }
+        dmpi_ctl_sleep(NULL, PAUSE_MS, err);
+    }
+}
+
+// Nobody takes the job's output any more: it is ended.
+static void give_up(struct dmpi_job_stream *s)
+{
+    struct dmpi_err ignored;
+    struct dmpi_ctl ctl = dmpi_ctl_within(NULL, CALL_MS);
+    int code;
+    ask(s, "TERM");
+    if (dmpi_container_wait(s->engine, &ctl, s->id, &code, &ignored) < 0)
+        ask(s, "KILL");
+}
+
+int dmpi_job_stream_run(struct dmpi_job_stream *s, int *code, struct dmpi_err *err)
+{
+    bool lost = false;
+    if (stream(s, &lost, err) < 0 || find_end(s, code, lost, err) < 0) {
+        if (err->code != DMPI_EUNREACHABLE)
+            give_up(s);
+        return -1;
+    }
+    if (*code == 137 && !s->killed)
+        check_memory(s);
+    return 0;
+}
+
+// Whether the processes of a container show that its script went on to the job.
+static bool shows_job(const json_t *top)
+{
+    const json_t *row, *cell;
+    size_t i, k;
+    json_array_foreach (dmpi_json_arr(top, "Processes"), i, row) {
+        json_array_foreach (row, k, cell) {
+            const char *text = json_string_value(cell);
+            if (text && dmpi_text_starts_with(text, "sh /etc/dockmpi/"))
+                return true;
+        }
+    }
+    return false;
+}
+
+int dmpi_job_stream_settle(struct dmpi_job_stream *s, const struct dmpi_ctl *ctl,
+                           struct dmpi_err *err)
+{
+    for (;;) {
+        dmpi_json_auto json_t *top = NULL;
+        if (dmpi_container_top(s->engine, ctl, s->id, NULL, &top, err) < 0)
+            return err->code == DMPI_ECONFLICT || err->code == DMPI_EENGINE ? 0 : -1;
+        if (shows_job(top))
+            return 0;
+        if (dmpi_ctl_sleep(ctl, SETTLE_MS, err) < 0)
+            return -1;
+    }
+}

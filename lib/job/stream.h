@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+// The connection to a job's container from before its start to its exit code: feeds it, copies
+// standard input in and both outputs out, cancels it, and finds it again when the connection is lost.
+#ifndef DMPI_JOB_STREAM_H
+#define DMPI_JOB_STREAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/ctl.h"
+#include "base/err.h"
+#include "engine/demux.h"
+#include "engine/engine.h"
+#include "engine/hijack.h"
+#include "engine/stream.h"
+
+struct dmpi_job_stream {
+    // Set by the caller; all borrowed.
+    struct dmpi_engine *engine;
+    const char *id;     // container
+    int cancel_fd;      // readable: the job is asked to end; -1: none
+    int insist_fd;      // readable: it is killed; -1: none
+    int stdin_fd;       // -1: none
+    int64_t timeout_at; // on the clock of dmpi_now_ms(); 0: none
+    struct dmpi_streams streams;
+
+    // Told by dmpi_job_stream_run.
+    bool canceled, timed_out, killed, oom_killed;
+
+    // Private.
+    struct dmpi_hijack *hijack;
+    struct dmpi_demux demux;
+    struct dmpi_sink to[2];    // the caller's sinks behind the counters
+    uint64_t seen[2], skip[2]; // bytes handed on, and to be passed over after a loss
+    int64_t kill_at;           // when patience with the canceled job ends, 0: not canceled
+    bool ended, stdin_done;
+    size_t in_pos, in_len;
+    char *in;
+};
+
+// Attaches to the container, which must not run yet. s must stay where it is from now on.
+int dmpi_job_stream_open(struct dmpi_job_stream *s, const struct dmpi_ctl *ctl,
+                         struct dmpi_err *err);
+
+// Sends the tar that the container waits for; with `last` nothing follows on its standard input.
+int dmpi_job_stream_feed(struct dmpi_job_stream *s, const void *tar, size_t len, bool last,
+                         const struct dmpi_ctl *ctl, struct dmpi_err *err);
+
+// Streams until the job ends; *code is its exit code. Cancels are obeyed meanwhile. -1 when a sink
+// failed or the engine could not be found again: then the job may still run.
+int dmpi_job_stream_run(struct dmpi_job_stream *s, int *code, struct dmpi_err *err);
+
+// For a job that is left alone: returns when it has taken its tar in (or has ended).
+int dmpi_job_stream_settle(struct dmpi_job_stream *s, const struct dmpi_ctl *ctl,
+                           struct dmpi_err *err);
+
+void dmpi_job_stream_close(struct dmpi_job_stream *s);
+
+#endif
