@@ -84,7 +84,6 @@ static int prepare(struct dmpi_run_opts *out, const struct run *o, const struct 
     out->tune = o->tune;
     out->backend = o->backend;
     out->workdir = o->workdir;
-    out->image = o->image;
     out->keep = !o->remove;
     out->detach = o->detach;
     out->timeout_ms = o->timeout_ms;
