@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "cluster/member.h"
 
+#include <signal.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -85,31 +86,43 @@ static char *last_lines(const char *text, size_t len)
     return dmpi_text_print_safe(joined);
 }
 
+// The facts are no words: what counts is what stands before them.
 static char *last_words(const struct dmpi_talk *talk)
 {
     if (talk->err.len > 0)
         return last_lines(talk->err.data, talk->err.len);
-    return last_lines(dmpi_buf_str(&talk->out), talk->out.len);
+    const char *text = dmpi_buf_str(&talk->out);
+    const char *facts = strstr(text, "dockmpi: facts");
+    return last_lines(text, facts ? (size_t)(facts - text) : talk->out.len);
+}
+
+// How the container ended, for "it HOW before it was ready".
+static char *how_it_ended(const struct dmpi_talk *talk, const struct dmpi_ctl *ctl)
+{
+    const int killed = 128 + SIGKILL;
+    dmpi_json_auto json_t *info = NULL;
+    struct dmpi_err err = DMPI_ERR_INIT;
+    if (dmpi_container_inspect(talk->engine, ctl, talk->id, &info, &err) != 0 &&
+        err.code == DMPI_ENOTFOUND)
+        return dmpi_xstrdup("was removed by somebody else (another `dockmpi up` or `down`?)");
+    const json_t *state = dmpi_json_obj(info, "State");
+    int code = (int)dmpi_json_int(state, "ExitCode", -1);
+    if (!state || dmpi_json_bool(state, "Running", false))
+        return dmpi_xstrdup("closed its connection");
+    if (dmpi_json_bool(state, "OOMKilled", false))
+        return dmpi_xstrdup("was killed because memory ran out");
+    if (code == killed)
+        return dmpi_xstrdup("was killed from outside (another `dockmpi up` or `down`?)");
+    return dmpi_xasprintf("ended with code %d", code);
 }
 
 // The container ended before it was ready: says how, with its last words.
 static int ended(const struct dmpi_talk *talk, const struct dmpi_ctl *ctl, struct dmpi_err *err)
 {
-    dmpi_json_auto json_t *info = NULL;
-    struct dmpi_err ignored;
-    if (dmpi_container_inspect(talk->engine, ctl, talk->id, &info, &ignored) != 0)
-        info = NULL;
-    const json_t *state = dmpi_json_obj(info, "State");
+    dmpi_autofree char *how = how_it_ended(talk, ctl);
     dmpi_autofree char *words = last_words(talk);
-    const char *said = words[0] ? words : "it printed nothing";
-    if (!state)
-        return dmpi_err_set(err, DMPI_EENGINE, "it was removed before it was ready: %s", said);
-    if (dmpi_json_bool(state, "Running", false))
-        return dmpi_err_set(err, DMPI_EENGINE, "its connection was lost: %s", said);
-    if (dmpi_json_bool(state, "OOMKilled", false))
-        return dmpi_err_set(err, DMPI_EENGINE, "it was killed because memory ran out: %s", said);
-    return dmpi_err_set(err, DMPI_EENGINE, "it ended with code %d before it was ready: %s",
-                        (int)dmpi_json_int(state, "ExitCode", -1), said);
+    return dmpi_err_set(err, DMPI_EENGINE, "it %s before it was ready%s%s", how,
+                        words[0] ? ": " : "", words);
 }
 
 // Reads one piece of what the container prints. 1, 0 at its end, -1 with *err.
@@ -264,43 +277,6 @@ int dmpi_talk_ready(struct dmpi_talk *talk, enum dmpi_ready *out, const struct d
         timed_out(talk, "it to get ready", err);
     dmpi_remedy_add(err);
     return dmpi_err_wrap(err, "container %s", talk->container);
-}
-
-// --- handing over ----------------------------------------------------------------------------
-
-static void add_head(struct dmpi_buf *rest, int stream, size_t len)
-{
-    const unsigned char head[8] = {(unsigned char)stream,
-                                   0,
-                                   0,
-                                   0,
-                                   (unsigned char)(len >> 24),
-                                   (unsigned char)(len >> 16),
-                                   (unsigned char)(len >> 8),
-                                   (unsigned char)len};
-    dmpi_buf_add(rest, head, sizeof(head));
-}
-
-static void add_frame(struct dmpi_buf *rest, int stream, const struct dmpi_buf *text)
-{
-    if (text->len == 0)
-        return;
-    add_head(rest, stream, text->len);
-    dmpi_buf_add(rest, text->data, text->len);
-}
-
-struct dmpi_hijack *dmpi_talk_release(struct dmpi_talk *talk, struct dmpi_buf *rest)
-{
-    add_frame(rest, 1, &talk->out);
-    add_frame(rest, 2, &talk->err);
-    // In the middle of a frame: what is still to come of it gets a head of its own.
-    if (talk->demux.left > 0)
-        add_head(rest, talk->demux.stream, talk->demux.left);
-    else
-        dmpi_buf_add(rest, talk->demux.head, talk->demux.head_len);
-    struct dmpi_hijack *hijack = DMPI_STEAL(talk->hijack);
-    dmpi_talk_free(talk);
-    return hijack;
 }
 
 // --- running containers ----------------------------------------------------------------------

@@ -17,7 +17,6 @@
 #include "mesh/mesh.h"
 
 struct dmpi_engine;
-struct dmpi_hijack;
 struct dmpi_talk;
 
 // Creates a container from `body` (borrowed) under the name `container`; nothing is started. `*id` is to be
@@ -46,12 +45,6 @@ enum dmpi_ready {
 // Waits until the container says that it is ready.
 int dmpi_talk_ready(struct dmpi_talk *talk, enum dmpi_ready *out, const struct dmpi_ctl *ctl,
                     struct dmpi_err *err);
-
-// Takes the connection out of the conversation, to stream what follows, and frees the talk. What was
-// read already is appended to `rest` in the engine's frames and may end inside one: feed it to a
-// dmpi_demux, then go on with that same demux (dmpi_hijack_pump with tty set and
-// dmpi_sink_to_demux). The connection is to be closed with dmpi_hijack_close.
-struct dmpi_hijack *dmpi_talk_release(struct dmpi_talk *talk, struct dmpi_buf *rest);
 
 // Ends the conversation; the container goes on. NULL is fine.
 void dmpi_talk_free(struct dmpi_talk *talk);
