@@ -124,7 +124,8 @@ static struct dmpi_strv rank_env(const struct composer *c, const struct dmpi_mpi
     struct dmpi_strv env = DMPI_STRV_INIT;
     const struct dmpi_mesh_worker *first = c->layout.places[0].worker;
 
-    dmpi_strv_env_set(&env, "PYTHONUNBUFFERED", "1");
+    // No PYTHONUNBUFFERED: a rank's output is a terminal, so Python writes whole lines by itself, and
+    // parts of lines are what the PMIx of Open MPI 5.0 puts onto the wrong one of the two outputs.
     for (size_t i = 0; tune->env[i]; i++)
         dmpi_strv_add(&env, tune->env[i]);
     dmpi_strv_env_merge(&env, &g->env);
