@@ -80,7 +80,6 @@ static int remove_late(struct dmpi_engine *engine, const char *container,
                        const struct dmpi_ctl *ctl, struct dmpi_err *err)
 {
     for (int tries = 0; tries < 10; tries++) {
-        dmpi_autofree char *id = NULL;
         json_t *info = NULL;
         if (dmpi_container_inspect(engine, ctl, container, &info, err) == 0) {
             json_decref(info);

@@ -105,8 +105,7 @@ static int classify_file(struct dmpi_job_code *out, const char *path, const stru
 // The last part of a path's real name ("." has one, too). NULL with *err.
 static char *base_name(const char *path, struct dmpi_err *err)
 {
-    char *real = realpath(path, NULL);
-    dmpi_autofree char *copy = real;
+    dmpi_autofree char *real = realpath(path, NULL);
     if (!real) {
         dmpi_err_sys(err, errno, "%s", path);
         return NULL;
