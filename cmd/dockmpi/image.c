@@ -10,6 +10,7 @@
 #include "cluster/build.h"
 #include "cluster/image.h"
 #include "out.h"
+#include "push.h"
 #include "spec/profile.h"
 #include "verbs.h"
 
@@ -255,7 +256,28 @@ static int list(struct work *w, struct dmpi_err *err)
     return rc;
 }
 
-/* ---- both ----------------------------------------------------------------------------------- */
+/* ---- push ----------------------------------------------------------------------------------- */
+
+static int push(struct work *w, struct dmpi_err *err)
+{
+    size_t n = dmpi_fleet_size(w->session->fleet), sent = 0;
+    dmpi_autofree bool *nodes = dmpi_xcalloc(n, sizeof *nodes);
+    for (size_t node = 0; node < n; node++)
+        nodes[node] = chosen(w, node);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < w->names.n; i++)
+        rc = dmpi_push(w->session->fleet, w->profiles[i].image, nodes, true, &sent, err);
+    if (rc == 0 && w->opts->common.json) {
+        json_t *result = dmpi_json_new_obj();
+        dmpi_json_set_int(result, "sent", (json_int_t)sent);
+        dmpi_out_json(result);
+    } else if (rc == 0 && sent == 0) {
+        puts("every node has it already");
+    }
+    return rc;
+}
+
+/* ---- all ----------------------------------------------------------------------------------- */
 
 static int load_profiles(struct work *w, struct dmpi_err *err)
 {
@@ -283,16 +305,20 @@ static int run(void *opts, const struct dmpi_strv *operands, struct dmpi_err *er
     struct dmpi_session session = {0};
     struct work w = {.opts = opts, .session = &session};
     const char *action = operands->n ? operands->v[0] : "";
-    bool building = strcmp(action, "build") == 0;
-    if (!building && strcmp(action, "ls") != 0)
-        return dmpi_usage(err, "image needs an action: build PROFILE..., or ls");
-    if (building && operands->n < 2)
-        return dmpi_usage(err, "image build needs the name of a profile; see: dockmpi image ls");
+    int (*act)(struct work *, struct dmpi_err *) = strcmp(action, "build") == 0  ? build
+                                                   : strcmp(action, "push") == 0 ? push
+                                                   : strcmp(action, "ls") == 0   ? list
+                                                                                 : NULL;
+    if (!act)
+        return dmpi_usage(err, "image needs an action: build PROFILE..., push PROFILE..., or ls");
+    if (act != list && operands->n < 2)
+        return dmpi_usage(err, "image %s needs the name of a profile; see: dockmpi image ls",
+                          action);
     dmpi_strv_add_array(&w.names, (const char *const *)operands->v + 1, operands->n - 1);
     int rc = -1;
     if (load_profiles(&w, err) == 0 && dmpi_session_open(&session, &w.opts->common, err) == 0 &&
         check_nodes(&w, err) == 0)
-        rc = building ? build(&w, err) : list(&w, err);
+        rc = act(&w, err);
     dmpi_session_close(&session);
     free_work(&w);
     return rc;
@@ -308,12 +334,14 @@ static const struct dmpi_opt opts[] = {
 
 const struct dmpi_verb dmpi_verb_image = {
     .name = "image",
-    .args = "build PROFILE... | ls [PROFILE...]",
-    .summary = "build the images of profiles, or list what the nodes have",
+    .args = "build PROFILE... | push PROFILE... | ls [PROFILE...]",
+    .summary = "build the images of profiles, send them to the nodes, list what is there",
     .details =
         "A profile is a folder of images/ (or $DOCKMPI_IMAGES) with image.yaml and Dockerfile.\n"
         "What a profile is built on is built first where it is missing; the Debian below all\n"
-        "is pulled, or made with debootstrap where no registry can be reached.",
+        "is pulled, or made with debootstrap where no registry can be reached. push sends an\n"
+        "image from the local engine to the nodes, each getting only the layers it lacks; up does\n"
+        "that by itself where an image is missing.",
     .opts = opts,
     .opts_size = sizeof(struct image),
     .json = true,

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "job/jobs.h"
 #include "out.h"
 #include "state.h"
@@ -79,6 +80,9 @@ static void print_table(const struct dmpi_state *state, const struct dmpi_fleet 
         const struct dmpi_member *m = &state->members[i];
         dmpi_autofree char *label = dmpi_member_label(m);
         char slots[16], age[16];
+        /* A job is pinned to its launcher's image by id. */
+        bool by_id = dmpi_text_starts_with(m->image, "sha256:");
+        dmpi_autofree char *image = dmpi_xasprintf("%.*s", by_id ? 12 : 255, m->image + by_id * 7);
         snprintf(slots, sizeof slots, "%d", m->slots);
         dmpi_table_row(&table, m->cluster, label, dmpi_fleet_name(fleet, m->node), m->addr,
                        m->image, m->role == DMPI_WORKER ? slots : "", m->state,

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "out.h"
+#include "push.h"
 #include "spec/plan.h"
 #include "spec/profile.h"
 #include "verbs.h"
@@ -83,9 +84,12 @@ static int bring_up(const struct up *o, const struct dmpi_spec *spec, const stru
                                 .ready_ms = o->ready_ms};
     struct dmpi_up_result result = {0};
     struct dmpi_fleet *fleet = dmpi_fleet_new(spec->nodes, spec->n_nodes, 0);
-    dmpi_progress_start();
-    int rc = dmpi_cluster_up(fleet, spec, plan, &opts, dmpi_app_ctl(), &result, err);
-    dmpi_progress_end();
+    int rc = dmpi_push_plan(fleet, spec, plan, err);
+    if (rc == 0) {
+        dmpi_progress_start();
+        rc = dmpi_cluster_up(fleet, spec, plan, &opts, dmpi_app_ctl(), &result, err);
+        dmpi_progress_end();
+    }
     if (rc == 0) {
         dmpi_session_remember(spec);
         print_node_errors(&result);
