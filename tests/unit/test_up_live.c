@@ -390,28 +390,42 @@ static void a_running_job_keeps_its_workers(void **state)
     assert_int_equal(down(), 3); // the job too
 }
 
-static void a_missing_image(void **state)
+// Runs `up` with a profile "bad" that holds `yaml`.
+static void up_with_profile(const char *yaml, const char *error)
+{
+    char dir[] = "/tmp/dmpi-images-XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    dmpi_autofree char *saved = dmpi_xstrdup(images_dir());
+    dmpi_autofree char *fill =
+        dmpi_xasprintf("mkdir %s/bad && cp -r %s/launcher %s/ && printf '%s' >%s/bad/image.yaml",
+                       dir, saved, dir, yaml, dir);
+    assert_int_equal(system(fill), 0);
+    setenv("DOCKMPI_IMAGES", dir, 1);
+    int rc = up(&(struct wish){.workers = "2", .image = "bad"});
+    setenv("DOCKMPI_IMAGES", saved, 1);
+    dmpi_autofree char *clean = dmpi_xasprintf("rm -rf %s", dir);
+    assert_int_equal(system(clean), 0);
+    assert_int_equal(rc, -1);
+    if (!strstr(live.err.msg, error))
+        fail_msg("the error is '%s'", live.err.msg);
+}
+
+static void images_that_cannot_be_workers(void **state)
 {
     (void)state;
     NEED_ENGINE();
-    char dir[] = "/tmp/dmpi-images-XXXXXX";
-    assert_non_null(mkdtemp(dir));
-    dmpi_autofree char *profiles = dmpi_xasprintf(
-        "mkdir -p %s/none && cp -r %s/launcher %s/ && echo 'image: dockmpi-none:1' > "
-        "%s/none/image.yaml",
-        dir, images_dir(), dir, dir);
-    assert_int_equal(system(profiles), 0);
-    const char *before = getenv("DOCKMPI_IMAGES");
-    dmpi_autofree char *saved = dmpi_xstrdup(before);
-    setenv("DOCKMPI_IMAGES", dir, 1);
-    UP_FAILS("image dockmpi-none:1 is not there", .workers = "2", .image = "none");
-    if (saved)
-        setenv("DOCKMPI_IMAGES", saved, 1);
-    else
-        unsetenv("DOCKMPI_IMAGES");
-    dmpi_autofree char *clean = dmpi_xasprintf("rm -rf %s", dir);
-    assert_int_equal(system(clean), 0);
-    assert_int_equal(containers(), 0);
+    static const struct {
+        const char *yaml, *error;
+    } cases[] = {
+        {"image: dockmpi-none:1\\n", "image dockmpi-none:1 is not there"},
+        {"image: dockmpi/launcher\\nsshd: /none/sshd\\n",
+         "it ended with code 98 before it was ready: dockmpi: no sshd in this image at /none/sshd; "
+         "install openssh-server"},
+    };
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(cases); i++) {
+        up_with_profile(cases[i].yaml, cases[i].error);
+        assert_int_equal(containers(), 0);
+    }
 }
 
 static void the_mesh_is_read_from_the_launcher(void **state)
@@ -479,7 +493,7 @@ int main(void)
         cmocka_unit_test(a_cancel_leaves_nothing_new),
         cmocka_unit_test(a_name_that_is_taken),
         cmocka_unit_test(a_running_job_keeps_its_workers),
-        cmocka_unit_test(a_missing_image),
+        cmocka_unit_test(images_that_cannot_be_workers),
         cmocka_unit_test(the_mesh_is_read_from_the_launcher),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
