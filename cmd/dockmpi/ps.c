@@ -84,8 +84,8 @@ static void print_table(const struct dmpi_state *state, const struct dmpi_fleet 
         bool by_id = dmpi_text_starts_with(m->image, "sha256:");
         dmpi_autofree char *image = dmpi_xasprintf("%.*s", by_id ? 12 : 255, m->image + by_id * 7);
         snprintf(slots, sizeof slots, "%d", m->slots);
-        dmpi_table_row(&table, m->cluster, label, dmpi_fleet_name(fleet, m->node), m->addr,
-                       m->image, m->role == DMPI_WORKER ? slots : "", m->state,
+        dmpi_table_row(&table, m->cluster, label, dmpi_fleet_name(fleet, m->node), m->addr, image,
+                       m->role == DMPI_WORKER ? slots : "", m->state,
                        dmpi_out_age(now - m->created, age), NULL);
     }
     dmpi_table_print(&table);

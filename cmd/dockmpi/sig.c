@@ -50,7 +50,8 @@ void dmpi_sig_start(void)
     cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     force_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     winch_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    signal(SIGPIPE, SIG_IGN);
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigaction(SIGPIPE, &ignore, NULL);
     sigemptyset(&collected);
     sigaddset(&collected, SIGINT);
     sigaddset(&collected, SIGTERM);

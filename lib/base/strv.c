@@ -67,13 +67,15 @@ char *dmpi_strv_join(const struct dmpi_strv *sv, const char *sep)
     for (size_t i = 0; i < sv->n; i++)
         len += strlen(sv->v[i]) + sep_len;
     char *out = dmpi_xmalloc(len + 1);
-    char *p = out;
+    size_t at = 0;
     for (size_t i = 0; i < sv->n; i++) {
-        if (i > 0)
-            p = stpcpy(p, sep);
-        p = stpcpy(p, sv->v[i]);
+        size_t n = strlen(sv->v[i]);
+        memcpy(out + at, sep, i > 0 ? sep_len : 0);
+        at += i > 0 ? sep_len : 0;
+        memcpy(out + at, sv->v[i], n);
+        at += n;
     }
-    *p = '\0';
+    out[at] = '\0';
     return out;
 }
 

@@ -76,8 +76,9 @@ int dmpi_transport_explain_socket(const char *path, struct dmpi_err *err)
                             "stopped?",
                             path);
     default:
-        return dmpi_err_set(err, DMPI_EUNREACHABLE, "no Docker engine answers at %s: %s", path,
-                            strerror(cause));
+        dmpi_err_sys(err, cause, "no Docker engine answers at %s", path);
+        err->code = DMPI_EUNREACHABLE;
+        return -1;
     }
 }
 
