@@ -247,6 +247,9 @@ static int too_few(const struct dmpi_work *work, int ready, const char *then, st
 {
     const struct dmpi_item *first = first_failure(work);
     size_t others = 0;
+    if (!first)
+        return dmpi_err_set(err, DMPI_EPARTIAL, "%d of %d workers are ready%s", ready,
+                            workers_wanted(work), then);
     for (size_t i = 0; i < work->n; i++)
         others += work->items[i].err.code != DMPI_OK && &work->items[i] != first;
     dmpi_autofree char *more =

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // `up` and `down` against a real engine: DMPI_LIVE_ENGINE is its URL, which must have the images of
-// the profiles launcher and cpu; DOCKMPI_IMAGES is where the profiles are (default: images).
+// the profiles launcher and cpu; DOCKMPI_IMAGES is where the profiles are (default: images);
+// DMPI_LIVE_CLUSTER the name to use, for whoever clears up after a test that was killed.
 // Without DMPI_LIVE_ENGINE everything is skipped.
 #include <setjmp.h>
 #include <stdarg.h>
@@ -459,7 +460,10 @@ static int set_up(void **state)
 {
     (void)state;
     live.taken_fd = -1;
-    snprintf(live.name, sizeof(live.name), "live%d", (int)getpid());
+    if (getenv("DMPI_LIVE_CLUSTER"))
+        snprintf(live.name, sizeof(live.name), "%s", getenv("DMPI_LIVE_CLUSTER"));
+    else
+        snprintf(live.name, sizeof(live.name), "live%d", (int)getpid());
     if (!engine_url())
         return 0;
     if (pipe(live.cancel) != 0 || dmpi_endpoint_parse(&live.ep, engine_url(), &live.err) != 0 ||
