@@ -258,9 +258,7 @@ static int bring_up_to_date(struct dmpi_work *work, struct dmpi_item *item,
 {
     if (item->talk)
         return feed_launcher(work, item, ctl, err);
-    char digest[DMPI_SHA256_HEX];
-    dmpi_mesh_digest(&work->mesh, digest);
-    if (strcmp(digest, item->digest) == 0)
+    if (strcmp(work->digest, item->digest) == 0)
         return 0;
     struct dmpi_buf text DMPI_AUTO(dmpi_secret_buf_free) = DMPI_BUF_INIT_SECRET(DMPI_MESH_TAR_MAX);
     dmpi_work_tell(work, item, DMPI_STAGE_UPDATE, NULL);
@@ -280,5 +278,6 @@ static bool is_member(const struct dmpi_item *item)
 
 void dmpi_work_feed_rest(struct dmpi_work *work)
 {
+    dmpi_mesh_digest(&work->mesh, work->digest);
     dmpi_work_each(work, is_member, bring_up_to_date);
 }

@@ -52,7 +52,8 @@ struct dmpi_work {
     size_t n;
     pthread_mutex_t lock; // guards mesh and taken while items are worked on at once
     struct dmpi_mesh mesh;
-    struct dmpi_port_set *taken; // one a node: ports of our own workers
+    char digest[DMPI_SHA256_HEX]; // of the mesh that every member is to know in the end
+    struct dmpi_port_set *taken;  // one a node: ports of our own workers
     pthread_mutex_t progress_lock;
 };
 
@@ -71,6 +72,10 @@ void dmpi_work_tell(struct dmpi_work *work, const struct dmpi_item *item, enum d
 
 // The worker index of an item, -1 for the launcher and for what is not wanted.
 int dmpi_item_worker(const struct dmpi_item *item);
+
+// up_images.c: asks every node for the images that its members are made from, once for each image.
+// Fills image_ids and, for members that are to be made from an image that is not there, image_errs.
+void dmpi_work_images(struct dmpi_work *work);
 
 // up_keep.c: looks into the members that may be kept, reads the mesh out of them, and turns those
 // that are not ready into replacements. Without any, makes a new mesh.
