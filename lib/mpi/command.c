@@ -309,8 +309,26 @@ static int add_argv(struct composer *c, struct dmpi_err *err)
     return 0;
 }
 
+// Whether mpirun itself is asked to arrange the output (--output, --tag-output and the like).
+static bool arranges_output(const struct dmpi_mpi_job *job)
+{
+    for (size_t i = 0; i < job->n_groups; i++) {
+        const struct dmpi_strv *args = &job->groups[i].mpirun_args;
+
+        for (size_t j = 0; j < args->n; j++) {
+            if (strstr(args->v[j], "output") && args->v[j][0] == '-')
+                return true;
+        }
+    }
+    return false;
+}
+
+// Where the launcher image has it: writes the ranks' output in place of PMIx 5.0, which mixes the lines
+// of different ranks and takes hours for megabytes without a newline.
+#define OUTPUT_LIB "/usr/lib/dockmpi/output.so"
+
 // The job file is run by a shell of its own, which mpirun then replaces.
-static char *job_text(const struct dmpi_mpi_command *command, bool has_stdin)
+static char *job_text(const struct dmpi_mpi_command *command, const struct dmpi_mpi_job *job)
 {
     struct dmpi_buf out = DMPI_BUF_INIT(JOB_MAX);
     dmpi_autofree char *words = dmpi_shquote_argv(&command->argv);
@@ -330,7 +348,9 @@ static char *job_text(const struct dmpi_mpi_command *command, bool has_stdin)
 
         dmpi_buf_addf(&out, "export %.*s=%s\n", (int)len, entry, value);
     }
-    dmpi_buf_addf(&out, "exec %s%s\n", words, has_stdin ? "" : " </dev/null");
+    if (!arranges_output(job))
+        dmpi_buf_adds(&out, "[ ! -r " OUTPUT_LIB " ] || export LD_PRELOAD=" OUTPUT_LIB "\n");
+    dmpi_buf_addf(&out, "exec %s%s\n", words, job->has_stdin ? "" : " </dev/null");
     return dmpi_buf_steal(&out);
 }
 
@@ -350,7 +370,7 @@ static int compose(struct composer *c, struct dmpi_err *err)
         add_daemon_env(c);
     if (add_argv(c, err) != 0)
         return -1;
-    out->job = job_text(out, job->has_stdin);
+    out->job = job_text(out, job);
     return 0;
 }
 

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+// Preloaded into mpirun: writes the output of the ranks itself, instead of PMIx.
+//
+// PMIx 5.0 holds back a line until it is complete, copies all of it for each piece that arrives
+// (50 MB without a newline take hours), and puts what it held back before the next piece of any
+// other rank, or of the other stream. Here a line of one rank stays together where it is shorter
+// than LINE_KEPT and complete within FLUSH_MS, and nothing else is ever held back.
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+// From the public interface of PMIx, which is fixed.
+typedef struct {
+    char nspace[256];
+    uint32_t rank;
+} pmix_proc_t;
+typedef struct {
+    char *bytes;
+    size_t size;
+} pmix_byte_object_t;
+typedef void (*pmix_op_cbfunc_t)(int status, void *cbdata);
+#define PMIX_FWD_STDOUT_CHANNEL 2
+
+int PMIx_server_IOF_deliver(const pmix_proc_t *source, uint16_t channel,
+                            const pmix_byte_object_t *bo, const void *info, size_t ninfo,
+                            pmix_op_cbfunc_t cbfunc, void *cbdata);
+
+#define LINE_KEPT 65536
+#define FLUSH_MS 100
+#define BUCKETS 1024
+
+// The unfinished line of one stream of one rank.
+struct source {
+    struct source *next;
+    char nspace[256];
+    uint32_t rank;
+    int fd;
+    size_t len;
+    char line[LINE_KEPT];
+};
+
+static struct source *sources[BUCKETS];
+static size_t unfinished; // sources with len > 0
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t some_unfinished = PTHREAD_COND_INITIALIZER;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void put(int fd, const char *data, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, data, len);
+
+        if (n >= 0) {
+            data += n;
+            len -= (size_t)n;
+        } else if (errno == EAGAIN) {
+            poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
+        } else if (errno != EINTR) {
+            return;
+        }
+    }
+}
+
+static void flush(struct source *s)
+{
+    if (s->len == 0)
+        return;
+    put(s->fd, s->line, s->len);
+    s->len = 0;
+    unfinished--;
+}
+
+static void flush_all(void)
+{
+    for (size_t i = 0; i < BUCKETS; i++) {
+        for (struct source *s = sources[i]; s; s = s->next)
+            flush(s);
+    }
+}
+
+// Prompts and progress bars do not end in a newline: they are shown after a moment.
+static void *flusher(void *arg)
+{
+    for (;;) {
+        pthread_mutex_lock(&lock);
+        while (unfinished == 0)
+            pthread_cond_wait(&some_unfinished, &lock);
+        pthread_mutex_unlock(&lock);
+        nanosleep(&(struct timespec){.tv_nsec = FLUSH_MS * 1000000L}, NULL);
+        pthread_mutex_lock(&lock);
+        flush_all();
+        pthread_mutex_unlock(&lock);
+    }
+    return arg;
+}
+
+static void start_flusher(void)
+{
+    pthread_t thread;
+
+    if (pthread_create(&thread, NULL, flusher, NULL) == 0)
+        pthread_detach(thread);
+}
+
+static struct source *find(const pmix_proc_t *proc, int fd)
+{
+    struct source **bucket = &sources[proc->rank % BUCKETS];
+
+    for (struct source *s = *bucket; s; s = s->next) {
+        if (s->rank == proc->rank && s->fd == fd &&
+            strncmp(s->nspace, proc->nspace, sizeof(s->nspace)) == 0)
+            return s;
+    }
+    struct source *s = calloc(1, sizeof(*s));
+    if (!s)
+        return NULL;
+    memcpy(s->nspace, proc->nspace, sizeof(s->nspace));
+    s->rank = proc->rank;
+    s->fd = fd;
+    s->next = *bucket;
+    *bucket = s;
+    return s;
+}
+
+static void keep(struct source *s, const char *data, size_t len)
+{
+    if (s->len + len > LINE_KEPT)
+        flush(s);
+    if (len > LINE_KEPT) {
+        put(s->fd, data, len);
+        return;
+    }
+    if (len == 0)
+        return;
+    if (s->len == 0 && unfinished++ == 0)
+        pthread_cond_signal(&some_unfinished);
+    memcpy(s->line + s->len, data, len);
+    s->len += len;
+}
+
+static void deliver(struct source *s, const char *data, size_t len)
+{
+    const char *newline = memrchr(data, '\n', len);
+    size_t whole = newline ? (size_t)(newline - data) + 1 : 0;
+
+    if (whole > 0 && s->len + whole <= LINE_KEPT) { // in one write, so that nothing comes between
+        keep(s, data, whole);
+        flush(s);
+    } else if (whole > 0) {
+        flush(s);
+        put(s->fd, data, whole);
+    }
+    keep(s, data + whole, len - whole);
+}
+
+int PMIx_server_IOF_deliver(const pmix_proc_t *source, uint16_t channel,
+                            const pmix_byte_object_t *bo, const void *info, size_t ninfo,
+                            pmix_op_cbfunc_t cbfunc, void *cbdata)
+{
+    int fd = channel & PMIX_FWD_STDOUT_CHANNEL ? STDOUT_FILENO : STDERR_FILENO;
+
+    (void)info;
+    (void)ninfo;
+    pthread_once(&once, start_flusher);
+    pthread_mutex_lock(&lock);
+    struct source *s = find(source, fd);
+    if (s && bo && bo->size > 0)
+        deliver(s, bo->bytes, bo->size);
+    else if (s)
+        flush(s); // the end of this stream
+    pthread_mutex_unlock(&lock);
+    if (cbfunc)
+        cbfunc(0, cbdata);
+    return 0;
+}
+
+// mpirun becomes prterun; the ssh that this starts is not meant.
+__attribute__((constructor)) static void begin(void)
+{
+    if (strncmp(program_invocation_short_name, "prte", 4) == 0)
+        unsetenv("LD_PRELOAD");
+}
+
+__attribute__((destructor)) static void end(void)
+{
+    pthread_mutex_lock(&lock);
+    flush_all();
+    pthread_mutex_unlock(&lock);
+}
