@@ -19,6 +19,7 @@ extern const struct dmpi_verb dmpi_verb_exec;
 extern const struct dmpi_verb dmpi_verb_shell;
 extern const struct dmpi_verb dmpi_verb_cp;
 extern const struct dmpi_verb dmpi_verb_image;
+extern const struct dmpi_verb dmpi_verb_import;
 extern const struct dmpi_verb dmpi_verb_down;
 extern const struct dmpi_verb dmpi_verb_version;
 extern const struct dmpi_verb dmpi_verb_help;
