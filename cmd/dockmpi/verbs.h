@@ -18,6 +18,7 @@ extern const struct dmpi_verb dmpi_verb_cancel;
 extern const struct dmpi_verb dmpi_verb_exec;
 extern const struct dmpi_verb dmpi_verb_shell;
 extern const struct dmpi_verb dmpi_verb_cp;
+extern const struct dmpi_verb dmpi_verb_doctor;
 extern const struct dmpi_verb dmpi_verb_image;
 extern const struct dmpi_verb dmpi_verb_import;
 extern const struct dmpi_verb dmpi_verb_down;

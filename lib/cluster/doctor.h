@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+// Every check that would have saved a lost hour, before the job. It really does what a job needs: a
+// short-lived cluster with one worker for each image of a node, whose members then look at their
+// nodes and dial each other.
+#ifndef DMPI_CLUSTER_DOCTOR_H
+#define DMPI_CLUSTER_DOCTOR_H
+
+#include <stddef.h>
+
+#include "base/ctl.h"
+#include "base/err.h"
+#include "cluster/progress.h"
+
+struct dmpi_fleet;
+struct dmpi_spec;
+
+enum dmpi_verdict { DMPI_GOOD, DMPI_DOUBTFUL, DMPI_BAD };
+
+struct dmpi_finding {
+    enum dmpi_verdict verdict;
+    const char *check; // "engine", "image", "worker", "network", "clock", "disk", ...; static
+    char *node;        // "" when it concerns all
+    char *text;        // what was found
+    char *remedy;      // "" when there is nothing to do
+};
+
+struct dmpi_report {
+    struct dmpi_finding *findings;
+    size_t n;
+    size_t bad, doubtful;
+};
+
+// "ok", "warn", "fail". Static.
+const char *dmpi_verdict_name(enum dmpi_verdict verdict);
+
+// Examines the nodes of `spec`, whose fleet is `fleet`. `spec` is changed: it gets the short-lived
+// cluster's name, no volumes and one worker for each image of a node. Everything that was made is
+// removed again, also when it is cancelled. Returns 0 when the examination was done, whatever it
+// found; -1 when it could not be. *out is to be freed in both cases.
+int dmpi_doctor(struct dmpi_report *out, struct dmpi_fleet *fleet, struct dmpi_spec *spec,
+                const char *images_dir, dmpi_progress_fn *progress, void *arg,
+                const struct dmpi_ctl *ctl, struct dmpi_err *err);
+
+void dmpi_report_free(struct dmpi_report *report); // NULL is allowed
+
+// What one worker told about its node, for tests of the judgement.
+struct dmpi_probe {
+    char *node;
+    long long skew_ms;           // its clock less ours
+    long long rtt_ms;            // within which that is known
+    long long shm, disk, memory; // bytes; -1 unknown
+    long long memlock;           // KiB; -1 unlimited, -2 unknown
+    char *mpi;                   // first line of `mpirun --version`; may be NULL
+    char *iface, *cidr;          // may be NULL
+    int mtu;
+};
+
+// Reads the lines that the probe script prints. Missing lines leave "unknown".
+void dmpi_probe_parse(struct dmpi_probe *out, const char *text, long long asked_ms,
+                      long long answered_ms);
+void dmpi_probe_clear(struct dmpi_probe *probe);
+
+// Adds what follows from the probes of all nodes. Pure.
+void dmpi_probes_judge(struct dmpi_report *report, const struct dmpi_probe *probes, size_t n);
+
+#endif

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+// What the doctor concludes from probes.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "cluster/doctor.h"
+
+static char a[] = "a", b[] = "b", five[] = "5.0", four[] = "4.1", e0[] = "e0", e1[] = "e1";
+
+static const struct dmpi_finding *find(const struct dmpi_report *r, const char *check,
+                                       enum dmpi_verdict verdict)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (strcmp(r->findings[i].check, check) == 0 && r->findings[i].verdict == verdict)
+            return &r->findings[i];
+    return NULL;
+}
+
+static void reads_a_probe(void **state)
+{
+    (void)state;
+    struct dmpi_probe p = {0};
+    dmpi_probe_parse(&p,
+                     "now 10000500000000\nshm   67108864\ndisk 123\nmemory 5\nmemlock unlimited\n"
+                     "mpi mpirun (Open MPI) 5.0.7\nnonsense\nshmm 1\n",
+                     10000000, 10000200);
+    assert_int_equal(p.skew_ms, 400);
+    assert_int_equal(p.rtt_ms, 200);
+    assert_int_equal(p.shm, 67108864);
+    assert_int_equal(p.disk, 123);
+    assert_int_equal(p.memlock, -1);
+    assert_string_equal(p.mpi, "mpirun (Open MPI) 5.0.7");
+    dmpi_probe_clear(&p);
+    dmpi_probe_parse(&p, "now x\nshm\ndisk -5\nmpi \n", 0, 10);
+    assert_int_equal(p.skew_ms, 0);
+    assert_int_equal(p.shm, -1);
+    assert_int_equal(p.disk, -1);
+    assert_int_equal(p.memlock, -2);
+    assert_null(p.mpi);
+    dmpi_probe_clear(&p);
+}
+
+static void judges(void **state)
+{
+    (void)state;
+    struct dmpi_probe p[] = {
+        {.node = a, .shm = 1 << 30, .disk = 100LL << 30, .mpi = five, .iface = e0, .mtu = 9001},
+        {.node = b,
+         .shm = 1 << 20,
+         .disk = 2LL << 30,
+         .mpi = four,
+         .iface = e1,
+         .mtu = 1500,
+         .skew_ms = -65300,
+         .rtt_ms = 40},
+    };
+    struct dmpi_report r = {0};
+    dmpi_probes_judge(&r, p, 1);
+    assert_int_equal(r.bad + r.doubtful, 0);
+    assert_non_null(find(&r, "mpi", DMPI_GOOD));
+    dmpi_report_free(&r);
+    dmpi_probes_judge(&r, p, 2);
+    assert_non_null(find(&r, "clock", DMPI_DOUBTFUL));
+    assert_string_equal(find(&r, "clock", DMPI_DOUBTFUL)->text, "its clock is 65.3 s behind ours");
+    assert_non_null(find(&r, "shm", DMPI_DOUBTFUL));
+    assert_non_null(find(&r, "disk", DMPI_DOUBTFUL));
+    assert_non_null(find(&r, "mtu", DMPI_DOUBTFUL));
+    assert_non_null(find(&r, "mpi", DMPI_BAD));
+    assert_int_equal(r.bad, 1);
+    for (size_t i = 0; i < r.n; i++)
+        assert_true(r.findings[i].verdict == DMPI_GOOD || *r.findings[i].remedy);
+    dmpi_report_free(&r);
+    p[1].disk = 1;
+    dmpi_probes_judge(&r, p, 2);
+    assert_non_null(find(&r, "disk", DMPI_BAD));
+    dmpi_report_free(&r);
+}
+
+/* A clock cannot be said to be off by less than the time that asking took. */
+static void slow_answers_hide_skew(void **state)
+{
+    (void)state;
+    struct dmpi_probe p = {.node = a, .shm = -1, .disk = -1, .skew_ms = 4000, .rtt_ms = 8000};
+    struct dmpi_report r = {0};
+    dmpi_probes_judge(&r, &p, 1);
+    assert_null(find(&r, "clock", DMPI_DOUBTFUL));
+    dmpi_report_free(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_a_probe),
+        cmocka_unit_test(judges),
+        cmocka_unit_test(slow_answers_hide_skew),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
