@@ -42,6 +42,18 @@ int dmpi_draft_read(struct dmpi_draft *d, struct dmpi_err *err);
 int dmpi_draft_hostfile(struct dmpi_draft *d, const char *text, size_t len, const char *name,
                         struct dmpi_err *err);
 
+// Sets groups and workers of every node, flags included.
+int dmpi_draft_workers(struct dmpi_draft *d, struct dmpi_err *err);
+
+// Puts before what err holds where node i says so: "FILE:LINE: nodes[I].KEY: ", or "node NAME: ". -1.
+int dmpi_draft_node_err(const struct dmpi_draft *d, size_t i, const char *key,
+                        struct dmpi_err *err);
+
+// --FLAG TEXT as a number from 1 to max; NULL leaves *out alone.
+int dmpi_flag_int(int *out, const char *flag, const char *text, int max, struct dmpi_err *err);
+
+void dmpi_node_clear_groups(struct dmpi_node *node);
+
 // "cpu", "cpu:2", "cpu:2,g4dn:1": appends to node->groups. *counted: whether a count was given. Counts
 // are 1 where none was given.
 int dmpi_image_mix(struct dmpi_node *node, bool *counted, const char *text, struct dmpi_err *err);
