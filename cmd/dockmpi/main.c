@@ -84,7 +84,9 @@ static int outcome(const struct dmpi_verb *verb, int rc, const struct dmpi_err *
         return 128 + dmpi_sig_first();
     }
     dmpi_out_note("%s", err->msg);
-    return DMPI_EXIT_FAILED;
+    /* The library begins a message about an option's value with the option: wrong usage, too. */
+    bool of_option = err->code == DMPI_EINVAL && dmpi_text_starts_with(err->msg, "--");
+    return of_option ? DMPI_EXIT_USAGE : DMPI_EXIT_FAILED;
 }
 
 static int run_verb(const struct dmpi_verb *verb, char *const *argv)
