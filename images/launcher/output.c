@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Preloaded into mpirun: writes the output of the ranks itself, instead of PMIx.
+// Preloaded into mpirun: writes the output of the ranks itself, instead of PMIx, and keeps PRRTE from
+// warning about nothing.
 //
 // PMIx 5.0 holds back a line until it is complete, copies all of it for each piece that arrives
 // (50 MB without a newline take hours), and puts what it held back before the next piece of any
@@ -12,6 +13,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -178,6 +180,15 @@ int PMIx_server_IOF_deliver(const pmix_proc_t *source, uint16_t channel,
     if (cbfunc)
         cbfunc(0, cbdata);
     return 0;
+}
+
+// PRRTE puts each ssh into its own process group, both as parent and in the child. Where the child was
+// quicker and has become ssh already, the kernel refuses the parent (EACCES), which then warns.
+int setpgid(pid_t pid, pid_t group)
+{
+    if (syscall(SYS_setpgid, pid, group) == 0 || (errno == EACCES && getpgid(pid) == group))
+        return 0;
+    return -1;
 }
 
 // mpirun becomes prterun; the ssh that this starts is not meant.

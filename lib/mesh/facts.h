@@ -39,6 +39,7 @@ struct dmpi_facts {
     int local_port_min, local_port_max; // the kernel's ephemeral ports; 0, 0 when unknown
     bool root_locked;                   // root's password field is locked ("!")
     bool sshd_penalties;                // its sshd knows PerSourcePenalties
+    bool pdeathsig;                     // it has a setpriv that can set a parent death signal
     struct dmpi_iface *ifaces;
     size_t n_ifaces;
     struct dmpi_strv rdma;          // "IFACE DEVICE" for RDMA devices of an interface

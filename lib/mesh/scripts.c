@@ -42,6 +42,7 @@ const char dmpi_mesh_rank_sh[] =
     "    done\n"
     "    unset _d_word\n"
     "fi\n"
+    "_d_guard=\n"
     ". /etc/dockmpi/env\n"
     "case $1 in\n"
     "*/*) _d_found=$1 ;;\n"
@@ -57,7 +58,8 @@ const char dmpi_mesh_rank_sh[] =
     "    echo \"dockmpi: $1: not an executable file on worker-$_d_me\" >&2\n"
     "    exit 126\n"
     "fi\n"
-    "unset _d_me _d_profile _d_found\n"
+    "set -- $_d_guard \"$@\"\n"
+    "unset _d_me _d_profile _d_found _d_guard\n"
     "exec \"$@\"\n";
 
 // The job container's process. /etc/dockmpi/job becomes mpirun. Its output goes through files,

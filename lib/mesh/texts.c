@@ -173,6 +173,8 @@ char *dmpi_mesh_rank_env(const struct dmpi_mesh_worker *worker, const struct dmp
     struct dmpi_buf out = DMPI_BUF_INIT(TEXT_MAX);
 
     dmpi_buf_adds(&out, "# Written by dockmpi.\n");
+    if (facts->pdeathsig) // or a rank would outlive a launch daemon that was killed
+        dmpi_buf_adds(&out, "_d_guard='setpriv --pdeathsig KILL --'\n");
     for (size_t i = 0; i < facts->env.n; i++) {
         const char *entry = facts->env.v[i];
 

@@ -26,16 +26,10 @@ struct composer {
 // How the launch daemons of either generation notice a dead network: later than ssh does (15 s), so
 // that mpirun reports an error of its own.
 static const char *const daemon_env[] = {
-    "PRTE_MCA_oob_tcp_keepalive_time=20",
-    "PRTE_MCA_oob_tcp_keepalive_intvl=5",
-    "PRTE_MCA_oob_tcp_keepalive_probes=3",
-    "OMPI_MCA_oob_tcp_keepalive_time=20",
-    "OMPI_MCA_oob_tcp_keepalive_intvl=5",
-    "OMPI_MCA_oob_tcp_keepalive_probes=3",
+    "PRTE_MCA_oob_tcp_keepalive_time=20",  "PRTE_MCA_oob_tcp_keepalive_intvl=5",
+    "PRTE_MCA_oob_tcp_keepalive_probes=3", "OMPI_MCA_oob_tcp_keepalive_time=20",
+    "OMPI_MCA_oob_tcp_keepalive_intvl=5",  "OMPI_MCA_oob_tcp_keepalive_probes=3",
     "PRTE_MCA_prte_silence_shared_fs=1",
-    // Its internal remarks (a harmless race about process groups, on a busy machine) go nowhere;
-    // its error messages for people take another way and stay.
-    "PRTE_OUTPUT_REDIRECT=syslog",
 };
 
 static bool is_none(const char *tune)

@@ -22,6 +22,7 @@
     "s=$(command -v sshd || PATH=/usr/sbin:/usr/local/sbin:/sbin command -v sshd) && "             \
     "echo \"sshd $s\" && grep -qs persourcepenalties \"$s\" && echo penalties\n"                   \
     "x=$(command -v mpirun) && echo \"mpirun $x\"\n"                                               \
+    "case $(setpriv --help 2>/dev/null) in *--pdeathsig*) echo pdeathsig;; esac\n"                 \
     "grep -qs '^root:!' /etc/shadow && echo locked\n"                                              \
     "for d in /sys/class/net/*; do i=${d##*/}\n"                                                   \
     "[ -r $d/mtu ] && read -r x <$d/mtu && echo \"mtu $i $x\"\n"                                   \
