@@ -116,7 +116,7 @@ static void show(void *arg, const char *image, enum dmpi_build_event event, cons
         dmpi_progress_set(what, t->verbose, "%s%s%s", t->step, *t->step ? ": " : "", safe);
         break;
     case DMPI_BUILD_DONE:
-        dmpi_progress_set(what, true, "ready %.19s", safe);
+        dmpi_progress_set(what, true, "ready%s%.19s", *safe ? " " : "", safe);
         built(t, image, text);
         break;
     }
