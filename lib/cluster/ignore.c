@@ -7,9 +7,6 @@
 
 #include "base/mem.h"
 
-// Bounds the work of a pattern such as **/**/**/**: it grows with every ** that has to try each part.
-#define DOUBLE_STARS_MAX 4
-
 // Cuts white space and '/' at both ends. Returns where the pattern begins.
 static char *trim(char *s)
 {
@@ -53,31 +50,47 @@ static const char *after_part(const char *s, size_t len)
     return s[len] == '/' ? s + len + 1 : s + len;
 }
 
-// Also true when the pattern ends before the path does: it then names a folder above.
-static bool matches(const char *pattern, const char *path, unsigned stars)
+// The part at *s, which moves behind it.
+static bool take_part(const char **s, const char *part)
 {
-    size_t p = strcspn(pattern, "/"), s = strcspn(path, "/");
-    if (*pattern == '\0')
-        return true;
-    if (p == 2 && strncmp(pattern, "**", 2) == 0) {
-        const char *rest = after_part(pattern, p);
-        if (stars == 0)
+    size_t n = strcspn(*s, "/");
+    bool same = n == strlen(part) && strncmp(*s, part, n) == 0;
+    if (same)
+        *s = after_part(*s, n);
+    return same;
+}
+
+// Also true when the pattern ends before the path does: it then names a folder above. Only the last
+// ** ever has to be tried again further on, so the work is bounded by the product of the lengths.
+static bool matches(const char *pattern, const char *path)
+{
+    const char *behind_stars = NULL, *again = NULL;
+    while (*pattern) {
+        size_t p = strcspn(pattern, "/"), s = strcspn(path, "/");
+        if (take_part(&pattern, "**")) {
+            if (!*pattern)
+                return *path != '\0';
+            behind_stars = pattern;
+            again = path;
+        } else if (*path && part_matches(pattern, p, path, s)) {
+            pattern = after_part(pattern, p);
+            path = after_part(path, s);
+        } else if (behind_stars && *again) {
+            again = after_part(again, strcspn(again, "/"));
+            pattern = behind_stars;
+            path = again;
+        } else {
             return false;
-        for (; *path; path = after_part(path, strcspn(path, "/"))) {
-            if (matches(rest, path, stars - 1))
-                return true;
         }
-        return false;
     }
-    return *path && part_matches(pattern, p, path, s) &&
-           matches(after_part(pattern, p), after_part(path, s), stars);
+    return true;
 }
 
 bool dmpi_ignore_match(const struct dmpi_strv *patterns, const char *path)
 {
     for (size_t i = patterns->n; i-- > 0;) {
         bool except = patterns->v[i][0] == '!';
-        if (matches(patterns->v[i] + except, path, DOUBLE_STARS_MAX))
+        if (matches(patterns->v[i] + except, path))
             return !except;
     }
     return false;
