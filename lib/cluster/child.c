@@ -58,6 +58,9 @@ int dmpi_child_start(struct dmpi_child *out, const struct dmpi_strv *argv,
                                .ctl = ctl,
                                .tell = tell,
                                .arg = arg};
+    // Not left to posix_spawn alone: some implementations learn of a failing exec only as status 127.
+    if (access(argv->v[0], X_OK) != 0)
+        return dmpi_err_sys(err, errno, "%s", argv->v[0]);
     if (pipe2(o, O_CLOEXEC) != 0)
         return dmpi_err_sys(err, errno, "pipe");
     if (pipe2(e, O_CLOEXEC) != 0) {
