@@ -12,8 +12,10 @@ label=io.dockmpi.test=${E2E_PREFIX}image
 repo=e2e/${E2E_PREFIX}image
 end() {
     local status=$?
-    # shellcheck disable=SC2046 # words are meant
-    docker rmi -f $(docker images -aq --filter "label=$label" | sort -u) >/dev/null 2>&1
+    # An image can only go after those that are built on it.
+    for _ in 1 2 3 4 5; do
+        docker images -aq --filter "label=$label" | sort -u | xargs -r docker rmi -f >/dev/null 2>&1
+    done
     (exit $status)
     e2e_end
 }
@@ -29,6 +31,8 @@ profile() {
     { echo "image: $repo:$name"; printf '%s\n' "$@"; } >"$profiles/$name/image.yaml"
     cat >"$profiles/$name/Dockerfile"
 }
+mkdir "$profiles"
+cp -r "$E2E_ROOT/images/launcher" "$profiles/"
 # json EXPRESSION: of the last command's output.
 json() { python3 -c "import json, sys; j = json.loads(sys.argv[1]); print($1)" "$out"; }
 containers_of_builds() { docker ps -aq --filter "label=$label"; }
@@ -96,7 +100,7 @@ exits 125 'a Dockerfile that is wrong' dockmpi image build wrong
 like "$err" "image $repo:wrong: .*unknown instruction: FORM" 'the engine says what is wrong'
 
 exits 125 'an unknown profile' dockmpi image build nosuch
-like "$err" "no image profile 'nosuch': there are: bad, tiny, top, wrong" 'the known ones are named'
+like "$err" "no image profile 'nosuch': there are: bad, launcher, tiny, top, wrong" 'the known ones are named'
 exits 2 'build without a name' dockmpi image build
 exits 2 'an unknown action' dockmpi image make tiny
 exits 125 'a node that is not there' dockmpi image ls --node elsewhere
