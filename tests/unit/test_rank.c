@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: MIT
+/* The shell files that run in the containers, with a folder of this test in place of /etc/dockmpi. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/ctl.h"
+#include "base/io.h"
+#include "base/mem.h"
+#include "mesh/files.h"
+
+static char dir[] = "/tmp/dockmpi-test-XXXXXX";
+
+static void put_file(const char *name, const char *text)
+{
+    struct dmpi_err err = DMPI_ERR_INIT;
+    dmpi_autofree char *path = dmpi_xasprintf("%s/%s", dir, name);
+
+    if (dmpi_io_write_file_atomic(path, text, strlen(text), 0644, &err) != 0)
+        fail_msg("%s", err.msg);
+}
+
+// The script with /etc/dockmpi replaced by the folder.
+static void put_script(const char *name, const char *script)
+{
+    DMPI_AUTO(dmpi_buf_free) struct dmpi_buf out = DMPI_BUF_INIT(65536);
+    const char *at;
+
+    while ((at = strstr(script, DMPI_MESH_DIR))) {
+        dmpi_buf_add(&out, script, (size_t)(at - script));
+        dmpi_buf_adds(&out, dir);
+        script = at + strlen(DMPI_MESH_DIR);
+    }
+    dmpi_buf_adds(&out, script);
+    put_file(name, out.data);
+}
+
+// Runs a shell command in the folder; its output (both streams) and exit code (or 1000 + signal).
+static char *run(const char *command, int *code)
+{
+    DMPI_AUTO(dmpi_buf_free) struct dmpi_buf out = DMPI_BUF_INIT(8 << 20);
+    dmpi_autofree char *line = dmpi_xasprintf("cd %s && { %s; } 2>&1", dir, command);
+    FILE *f = popen(line, "r");
+    char chunk[4096];
+    size_t n;
+
+    assert_non_null(f);
+    while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0)
+        dmpi_buf_add(&out, chunk, n);
+    int status = pclose(f);
+    *code = WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+    return dmpi_buf_steal(&out);
+}
+
+static void check(const char *command, int code, const char *output)
+{
+    int got = -1;
+    dmpi_autofree char *out = run(command, &got);
+
+    if (got != code || strcmp(out, output) != 0)
+        fail_msg("%s\nexit %d, expected %d, output:\n%s", command, got, code, out);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    if (!mkdtemp(dir))
+        return -1;
+    put_script("rank", dmpi_mesh_rank_sh);
+    put_script("run-job", dmpi_mesh_run_job_sh);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    dmpi_autofree char *line = dmpi_xasprintf("rm -rf %s", dir);
+    FILE *f = popen(line, "r");
+
+    (void)state;
+    return f ? pclose(f) : -1;
+}
+
+static void test_rank_runs(void **state)
+{
+    (void)state;
+    put_file("index", "0 cpu\n");
+    put_file("env", "[ \"${A+x}\" ] || export A='it'\\''s $HOME'\n");
+    check("sh rank printf '<%s>' 'a b' '$HOME' '' '*'", 0, "<a b><$HOME><><*>");
+    check("sh rank sh -c 'echo $A'", 0, "it's $HOME\n");
+    check("A=mine sh rank sh -c 'echo $A'", 0, "mine\n");
+    check("first=1 want=2 rest=3 sh rank sh -c 'echo $first$want$rest'", 0, "123\n");
+    check("sh rank -: printf '<%s>' :: ::: a:b '' '::x'", 0, "<:><::><a:b><><::x>");
+    check("sh rank sh -c 'exit 7'", 7, "");
+    check("sh rank sh -c 'set' | grep _d_ | grep -v '^_='", 1, "");
+}
+
+static void test_rank_place(void **state)
+{
+    static const struct {
+        const char *index, *plan, *rank;
+        int code;
+    } cases[] = {
+        {"0 cpu\n", "0-1:2", "0", 0},
+        {"0 cpu\n", "0-1:2", "1", 0},
+        {"0 cpu\n", "0-1:2", "2", 93},
+        {"1 cpu\n", "0-1:2", "2", 0},
+        {"1 cpu\n", "0-1:2", "3", 0},
+        {"4 cpu\n", "0-3:2,4:1", "8", 0},
+        {"3 cpu\n", "0-3:2,4:1", "8", 93},
+        {"2 cpu\n", "2:1,0-1:3", "0", 0},
+        {"1 cpu\n", "2:1,0-1:3", "4", 0},
+        {"4095 cpu\n", "0-4095:8", "32767", 0},
+        {"10 cpu\n", "9:1,10:1,12:2", "1", 0},
+        {"12 cpu\n", "9:1,10:1,12:2", "3", 0},
+        {"7 cpu\n", "", "5", 0},
+    };
+
+    (void)state;
+    put_file("env", "");
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(cases); i++) {
+        dmpi_autofree char *command =
+            dmpi_xasprintf("DOCKMPI_PLAN=%s OMPI_COMM_WORLD_RANK=%s sh rank true 2>/dev/null",
+                           cases[i].plan, cases[i].rank);
+        put_file("index", cases[i].index);
+        check(command, cases[i].code, "");
+    }
+    put_file("index", "1 cpu\n");
+    check("DOCKMPI_PLAN=0-1:1 OMPI_COMM_WORLD_RANK=0 sh rank true", 93,
+          "dockmpi: rank 0 is on worker-1, but was planned for worker-0\n");
+}
+
+static void test_rank_refuses(void **state)
+{
+    (void)state;
+    put_file("index", "3 g4dn\n");
+    put_file("env", "");
+    put_file("plain", "x\n");
+    check("sh rank no-such-program x", 127,
+          "dockmpi: no-such-program: not found in image g4dn on worker-3\n");
+    check("sh rank ./gone", 127, "dockmpi: ./gone: not found in image g4dn on worker-3\n");
+    check("sh rank ./plain", 126, "dockmpi: ./plain: not an executable file on worker-3\n");
+    check("sh rank /tmp", 126, "dockmpi: /tmp: not an executable file on worker-3\n");
+    check("rm index; sh rank true 2>/dev/null", 93, "");
+}
+
+static void test_job_codes(void **state)
+{
+    static const struct {
+        const char *job, *output;
+        int code;
+    } cases[] = {
+        {"true\n", "", 0},
+        {"false\n", "", 1},
+        {"exit 7\n", "", 7},
+        {"exit 127\n", "", 127},
+        {"kill -9 $$\n", "", 137},
+        {"printf out; exit 3\n", "out", 3},
+        {"echo PRTE has lost communication with a remote daemon. >&2\n",
+         "PRTE has lost communication with a remote daemon.\ndockmpi: a worker was lost\n", 255},
+        {"echo ORTE has lost communication with a remote daemon. >&2; exit 4\n",
+         "ORTE has lost communication with a remote daemon.\n", 4},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(cases); i++) {
+        put_file("job", cases[i].job);
+        check("sh run-job", cases[i].code, cases[i].output);
+    }
+    check("ls -d /tmp/dockmpi-job.* 2>/dev/null | wc -l | tr -d ' '", 0, "0\n");
+}
+
+static void test_job_streams(void **state)
+{
+    (void)state;
+    put_file("job", "echo out; echo err >&2\n");
+    check("sh run-job 2>/dev/null", 0, "out\n");
+    check("sh run-job 2>&1 >/dev/null", 0, "err\n");
+    put_file("job", "head -c 3000000 /dev/zero | tr '\\0' x; head -c 3000000 /dev/zero >&2\n");
+    check("sh run-job 2>/dev/null | wc -c | tr -d ' '", 0, "3000000\n");
+    check("sh run-job 2>&1 >/dev/null | wc -c | tr -d ' '", 0, "3000000\n");
+    put_file("job", "exec cat\n");
+    check("[ \"$(seq 100000 | sh run-job | cksum)\" = \"$(seq 100000 | cksum)\" ]", 0, "");
+}
+
+// Starts run-job the way the engine does, waits for the job's first output, sends the signal. Returns
+// the exit code and sets how long it took from then on.
+static int stop_job(int signal_number, int64_t *took_ms)
+{
+    dmpi_autofree char *out = dmpi_xasprintf("%s/out", dir);
+    struct timespec moment = {.tv_nsec = 20000000};
+    struct stat st;
+    int status = 0;
+
+    unlink(out);
+    pid_t pid = fork();
+    if (pid == 0) {
+        int fd = open(out, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+
+        dup2(fd, STDOUT_FILENO);
+        dup2(fd, STDERR_FILENO);
+        if (chdir(dir) == 0)
+            execl("/bin/sh", "sh", "run-job", (char *)NULL);
+        _exit(126);
+    }
+    for (int i = 0; i < 500 && (stat(out, &st) != 0 || st.st_size == 0); i++)
+        nanosleep(&moment, NULL);
+    int64_t start = dmpi_now_ms();
+    assert_int_equal(kill(pid, signal_number), 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    *took_ms = dmpi_now_ms() - start;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+// The job is asked once, then made to end; the answer tells by which request.
+static void test_job_stops(void **state)
+{
+    static const struct {
+        const char *job;
+        int signal_number, code;
+        int64_t least_ms, most_ms;
+    } cases[] = {
+        {"trap 'exit 1' TERM; echo up; sleep 9 & wait\n", SIGTERM, 143, 0, 4000},
+        {"trap 'exit 1' TERM; echo up; sleep 9 & wait\n", SIGINT, 130, 0, 4000},
+        {"trap 'exit 0' TERM; echo up; sleep 9 & wait\n", SIGTERM, 0, 0, 4000},
+        {"trap 'exit 9' USR1; echo up; sleep 9 & wait\n", SIGUSR1, 9, 0, 4000},
+        {"trap '' TERM; echo up; while :; do sleep 1; done\n", SIGTERM, 143, 4500, 12000},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(cases); i++) {
+        int64_t took = 0;
+
+        put_file("job", cases[i].job);
+        int code = stop_job(cases[i].signal_number, &took);
+        if (code != cases[i].code || took < cases[i].least_ms || took > cases[i].most_ms)
+            fail_msg("case %zu: exit %d after %lld ms", i, code, (long long)took);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rank_runs),    cmocka_unit_test(test_rank_place),
+        cmocka_unit_test(test_rank_refuses), cmocka_unit_test(test_job_codes),
+        cmocka_unit_test(test_job_streams),  cmocka_unit_test(test_job_stops),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
