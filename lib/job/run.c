@@ -55,10 +55,23 @@ struct run {
 
 // --- what is there ---------------------------------------------------------------------------
 
+// A node that does not answer is no reason to stop here: `up --min-workers` may have gone on without
+// it. Whether a worker of the mesh was on it is seen later.
+static int load_state(struct run *r, struct dmpi_err *err)
+{
+    if (dmpi_state_load(&r->state, r->fleet, r->spec->name, r->ctl, err) == 0)
+        return 0;
+    if (err->code == DMPI_ECANCELED || !dmpi_state_launcher(&r->state, r->spec->name))
+        return -1;
+    dmpi_warn("warning: %s", err->msg);
+    *err = (struct dmpi_err)DMPI_ERR_INIT;
+    return 0;
+}
+
 static int find_cluster(struct run *r, struct dmpi_err *err)
 {
     const char *name = r->spec->name;
-    if (dmpi_state_load(&r->state, r->fleet, name, r->ctl, err) < 0)
+    if (load_state(r, err) < 0)
         return -1;
     r->launcher = dmpi_state_launcher(&r->state, name);
     if (!r->launcher && dmpi_state_worker(&r->state, name, 0))
@@ -236,15 +249,27 @@ static int gather(struct run *r, struct dmpi_err *err)
     return 0;
 }
 
+static int lost_worker(const struct run *r, const struct dmpi_mesh_worker *w, struct dmpi_err *err)
+{
+    for (size_t i = 0; i < r->state.n_nodes; i++) {
+        if (r->state.errs[i].code == DMPI_OK || strcmp(dmpi_fleet_name(r->fleet, i), w->node) != 0)
+            continue;
+        return dmpi_err_set(err, r->state.errs[i].code,
+                            "%s cannot be reached (`dockmpi up --min-workers %zu` goes on without "
+                            "it): %s",
+                            w->alias, r->mesh.n > 1 ? r->mesh.n - 1 : 1, r->state.errs[i].msg);
+    }
+    return dmpi_err_set(err, DMPI_ENOTFOUND,
+                        "%s of cluster %s is gone: run `dockmpi up` to repair it", w->alias,
+                        r->spec->name);
+}
+
 // The containers that run against those that know each other.
 static int check_mesh(const struct run *r, struct dmpi_err *err)
 {
     for (size_t i = 0; i < r->mesh.n; i++) {
-        int index = r->mesh.workers[i].index;
-        if (!dmpi_state_worker(&r->state, r->spec->name, index))
-            return dmpi_err_set(err, DMPI_ENOTFOUND,
-                                "worker-%d of cluster %s is gone: run `dockmpi up` to repair it",
-                                index, r->spec->name);
+        if (!dmpi_state_worker(&r->state, r->spec->name, r->mesh.workers[i].index))
+            return lost_worker(r, &r->mesh.workers[i], err);
     }
     for (size_t i = 0; i < r->state.n; i++) {
         const struct dmpi_member *m = &r->state.members[i];

@@ -1,0 +1,123 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Three hosts, two generations of the engine, over TLS: images, up, run, a host that is off, down.
+# timeout: 600
+# debug: no (every path runs there in the tests on one engine)
+# valgrind: no (every path runs there in the tests on one engine)
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/e2e/lab.sh
+. "$E2E_ROOT/tests/e2e/lab.sh"
+
+small_images
+lab_up 3
+C=$(cluster fleet)
+
+# nodes FILE IMAGE [EXTRA-LINE...]: a cluster file of the three hosts
+nodes() {
+    local file=$1 image=$2 host
+    shift 2
+    {
+        printf 'name: %s\ndefaults: { tls: %s }\n' "$C" "$LAB_DIR/tls"
+        printf '%s\n' "$@"
+        echo 'nodes:'
+        for host in h0 h1 h2; do
+            echo "  - { name: $host, docker: \"tcp://$(address $host):2376\", addr: $(address $host), image: $image }"
+        done
+    } >"$file"
+}
+
+# ---- images come by themselves ------------------------------------------------------------------
+nodes three.yaml small
+ok 'up brings three hosts up' dockmpi up -f three.yaml
+for host in h0 h1 h2; do
+    like "$err" "^$host: got dockmpi/launcher:latest: " "$host was sent the image it lacked"
+done
+like "$out" '3 of 3 workers ready' 'and says so'
+ok 'ps' dockmpi ps -f three.yaml
+is "$(grep -c ' running ' <<<"$out")" 4 'ps shows a launcher and three workers that run'
+for i in 0 1 2; do
+    like "$out" "worker-$i +h$i +$(address h$i) " "worker $i is on host h$i"
+done
+before=$(received h1)
+ok 'up again' dockmpi up -f three.yaml
+like "$out" 'nothing changed' 'changes nothing'
+ok 'image push again' dockmpi image push small -f three.yaml
+like "$out" 'every node has it already' 'sends nothing'
+is "$(($(received h1) - before < 200000))" 1 'and hardly a byte goes to a host'
+
+# ---- the network is the one of the data addresses --------------------------------------------------
+is "$(for host in h0 h1 h2; do lab exec $host ip -4 -o addr show docker0 | awk '{ print $4 }'; done | sort -u | wc -l)" \
+    1 'docker0 has the same address everywhere'
+ok 'exec' dockmpi exec -f three.yaml --workers -- cat /etc/dockmpi/env
+like "$out" '^worker-0: .*GLOO_SOCKET_IFNAME=eth0$' 'host h0 uses eth0'
+like "$out" '^worker-1: .*GLOO_SOCKET_IFNAME=ens5$' 'host h1 uses ens5'
+like "$out" '^worker-2: .*GLOO_SOCKET_IFNAME=eth0$' 'host h2 uses eth0'
+ok 'run' dockmpi run -v -f three.yaml -- hostname
+is "$(sort <<<"$out")" "$(printf "dockmpi-$C-worker-%s\n" 0 1 2)" 'one rank ran on each host'
+like "$err" "btl_tcp_if_include $LAB_SUBNET\.0/24" 'with the network of the data addresses'
+ok 'exec on a worker' dockmpi exec -f three.yaml -w worker-2 -- hostname
+is "$out" "dockmpi-$C-worker-2" 'reaches that one'
+
+# ---- a host is off --------------------------------------------------------------------------------
+lab stop h2
+exits 125 'a job cannot start' dockmpi run -f three.yaml -- hostname
+like "$err" 'worker-2 cannot be reached .*--min-workers 2.*: node h2: ' 'and says why, and what to do'
+start=$SECONDS
+exits 125 'up with a host off fails' dockmpi up -f three.yaml
+is "$((SECONDS - start < 60))" 1 'in time'
+like "$err" 'node h2: no Docker engine answers at tcp://.*--min-workers' 'says which, and what to do'
+one_line "$err" 'in one line'
+ok 'up --min-workers 2 goes on without it' dockmpi up -f three.yaml --min-workers 2
+like "$out" '2 of 3 workers ready' 'and says so'
+like "$err" 'warning: node h2: ' 'and warns'
+ok 'a job runs' dockmpi run -f three.yaml -- hostname
+is "$(sort <<<"$out")" "$(printf "dockmpi-$C-worker-%s\n" 0 1)" 'on the others'
+exits 125 'down cannot clean that host' dockmpi down -f three.yaml
+like "$err" 'node h2: ' 'and names it'
+is "$(on_hosts h0 h1)" '' 'the others are clean'
+lab start h2
+is "$(on_hosts h2 | wc -l)" 1 'its container is still there when it is back'
+ok 'down again' dockmpi down -f three.yaml
+is "$(on_hosts h0 h1 h2)" '' 'leaves nothing anywhere'
+
+# ---- other places ---------------------------------------------------------------------------------
+# A second network on every host, of the same subnet, that does not reach the others.
+for host in h0 h1 h2; do
+    lab exec $host sh -c "ip link add lan1 type bridge && ip addr add 192.168.50.$((10 + ${host#h}))/24 dev lan1 && ip link set lan1 up" ||
+        fail "a second network on $host"
+done
+{
+    printf 'name: %s\ndefaults: { subnet: %s.0/24, tls: %s, image: small }\nlauncher: { node: h0 }\nnodes:\n' \
+        "$C" "$LAB_SUBNET" "$LAB_DIR/tls"
+    printf '  - { name: h0, docker: "tcp://%s:2376", workers: 0 }\n' "$(address h0)"
+    printf '  - { name: h1, docker: "tcp://%s:2376", workers: 3, slots: 2 }\n' "$(address h1)"
+    printf '  - { name: h2, docker: "tcp://%s:2376" }\n' "$(address h2)"
+} >places.yaml
+ok 'launcher on its own host, several workers on one, addresses by subnet' dockmpi up -f places.yaml
+ok 'run' dockmpi run -f places.yaml -- hostname
+is "$(sort <<<"$out")" "$(printf "dockmpi-$C-worker-%s\n" 0 0 1 1 2 2 3)" 'as many ranks as slots'
+sed "s/subnet: $LAB_SUBNET/subnet: 10.9.9/" places.yaml >elsewhere.yaml
+ok 'down' dockmpi down -f places.yaml
+exits 125 'a subnet that no host has' dockmpi up -f elsewhere.yaml
+like "$err" 'no address of the node lies in the subnet 10\.9\.9\.0/24; it has .*192\.168\.50\.' \
+    'the error lists what there is'
+is "$(on_hosts h0 h1 h2)" '' 'nothing is left'
+
+# ---- only the layers that a host lacks ---------------------------------------------------------------
+need_image cpu
+size() { docker image inspect -f '{{.Size}}' "dockmpi/$1"; }
+layer=$(($(size cpu) - $(size launcher)))
+export DOCKMPI_IMAGES=$E2E_ROOT/images
+nodes cpu.yaml cpu
+before=$(received h1)
+ok 'image push' dockmpi image push cpu -f cpu.yaml
+like "$err" '^h1: got dockmpi/cpu:latest: .*, 2 of 3 layers were there already' 'sends what is missing'
+sent=$(($(received h1) - before))
+is "$((sent > layer / 2 && sent < layer + layer / 20))" 1 "which is the top layer: $sent bytes for $layer"
+ok 'up finds it there' dockmpi up -f cpu.yaml
+unlike "$err" ' got ' 'and sends nothing'
+ok 'an MPI job in Python' dockmpi run -f cpu.yaml allreduce_mpi4py
+like "$out" '3 ranks on 3 hosts' 'on three hosts, over the right one of three networks'
+ok 'down' dockmpi down -f cpu.yaml
+is "$(on_hosts h0 h1 h2)" '' 'nothing is left'
