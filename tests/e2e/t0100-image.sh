@@ -6,6 +6,17 @@
 
 need_image launcher
 
+# What is shipped is valid.
+ok 'ls of what is shipped' dockmpi image ls
+like "$out" '^cpu +dockmpi/cpu:latest ' 'the CPU image is among it'
+for job in multinode_ddp_mpi multinode_ddp_mpi_gpu allreduce_mpi4py; do
+    ok "built-in job $job" dockmpi run --dry-run --image cpu:2 "$job"
+    case $job in
+    *_gpu) like "$out" 'DOCKMPI_DEVICE=gpu.*/multinode_ddp_mpi\.py' 'runs the same program on GPUs' ;;
+    *) like "$out" "/$job\\.py" 'runs its program' ;;
+    esac
+done
+
 # All that is built here carries this label, also what a failed build leaves in the engine's cache, and the
 # containers of running steps.
 label=io.dockmpi.test=${E2E_PREFIX}image

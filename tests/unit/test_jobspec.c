@@ -45,6 +45,7 @@ static void refuses(void **state)
         {"summary: x\n", "f:1: program: missing"},
         {"program: ../x.py\n", "f:1: program: expected a file inside the job's folder"},
         {"program: /x.py\n", "f:1: program: expected a file inside the job's folder"},
+        {"program: x.py\nfolder: ../x\n", "f:2: folder: expected the name of another built-in job"},
         {"program: x.py\nnp: 0\n", "f:2: np: 0: at least 1"},
         {"program: x.py\nnp: two\n", "f:2: np: expected a whole number, not"},
         {"program: x.py\nprograms: y\n", "f:2: unknown key 'programs'"},
@@ -68,17 +69,23 @@ static void folder(void **state)
     struct dmpi_err err = DMPI_ERR_INIT;
     assert_non_null(mkdtemp(dir));
     dmpi_autofree char *make = dmpi_xasprintf(
-        "cd %s && mkdir -p jobs/ring && echo 'program: ring.py' >jobs/ring/job.yaml", dir);
+        "cd %s && mkdir -p jobs/ring jobs/twin && echo 'program: ring.py' >jobs/ring/job.yaml && "
+        "printf 'program: ring.py\\nfolder: ring\\n' >jobs/twin/job.yaml",
+        dir);
     assert_int_equal(system(make), 0);
-    DMPI_AUTO(dmpi_jobspec_free) struct dmpi_jobspec job, none;
+    DMPI_AUTO(dmpi_jobspec_free) struct dmpi_jobspec job, twin, none;
     assert_int_equal(dmpi_jobspec_load(&job, dir, "ring", &err), 0);
     assert_string_equal(job.program, "ring.py");
+    assert_int_equal(dmpi_jobspec_load(&twin, dir, "twin", &err), 0);
+    assert_string_equal(twin.name, "twin");
+    assert_string_equal(twin.dir, job.dir);
     assert_int_equal(dmpi_jobspec_load(&none, dir, "rung", &err), -1);
     assert_int_equal(err.code, DMPI_ENOTFOUND);
-    assert_string_equal(err.msg, "no built-in job 'rung': did you mean 'ring'? (there are: ring)");
+    assert_string_equal(err.msg,
+                        "no built-in job 'rung': did you mean 'ring'? (there are: ring, twin)");
     DMPI_AUTO(dmpi_strv_free) struct dmpi_strv names = DMPI_STRV_INIT;
     assert_int_equal(dmpi_jobspec_list(&names, dir, &err), 0);
-    assert_int_equal(names.n, 1);
+    assert_int_equal(names.n, 2);
     dmpi_autofree char *rm = dmpi_xasprintf("rm -rf %s", dir);
     assert_int_equal(system(rm), 0);
 }
