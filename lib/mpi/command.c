@@ -90,6 +90,9 @@ static int check_mca(const struct dmpi_strv *mca, struct dmpi_err *err)
         if (!env_ok(mca->v[i]))
             return dmpi_err_set(err, DMPI_EINVAL, "MCA parameter '%s': expected NAME=VALUE",
                                 mca->v[i]);
+        if (strcmp(strchr(mca->v[i], '='), "=:") == 0) // mpirun would begin another context there
+            return dmpi_err_set(err, DMPI_EINVAL, "MCA parameter '%s': not a possible value",
+                                mca->v[i]);
     }
     return 0;
 }
@@ -100,6 +103,9 @@ static int check_job(const struct composer *c, struct dmpi_err *err)
         return dmpi_err_set(err, DMPI_EINVAL,
                             "some workers have a loopback address and others do not: give every "
                             "node its data address (addr)");
+    if (c->job->workdir && c->job->workdir[0] != '/')
+        return dmpi_err_set(err, DMPI_EINVAL, "working folder '%s': expected an absolute path",
+                            c->job->workdir);
     if (check_env(&c->job->env, err) != 0 || check_mca(&c->job->mca, err) != 0)
         return -1;
     for (size_t i = 0; i < c->layout.n; i++) {

@@ -303,6 +303,7 @@ static void test_refused(void **state)
         {local, "cpu", "1A=x", "a=1", NULL, "environment"},
         {local, "cpu", "A-B=x", "a=1", NULL, "environment"},
         {local, "cpu", "A=1", "=1", NULL, "MCA parameter"},
+        {local, "cpu", "A=1", "a=:", NULL, "not a possible value"},
         {local, "cpu", "A=1", "a=1", "fast", "no tuning set 'fast': there are auto, tcp"},
     };
 
