@@ -95,12 +95,12 @@ profile bad <<DOCKERFILE
 FROM dockmpi/launcher:latest
 LABEL $label
 RUN echo all is well
-RUN echo looking; echo 'E: nothing found' >&2; exit 42
+RUN exec >&2; echo looking; echo 'E: nothing found'; exit 42
 DOCKERFILE
 exits 125 'a step that fails' dockmpi image build bad
 reason=$(grep '^dockmpi: ' <<<"$err")
 one_line "$reason" 'it gives one line'
-like "$reason" "image $repo:bad: Step 4/4 : RUN echo looking.*non-zero code: 42; it printed last: looking \| E: nothing found$" \
+like "$reason" "image $repo:bad: Step 4/4 : RUN exec >&2; echo looking.*non-zero code: 42; it printed last: looking \| E: nothing found$" \
     'with step, exit code and last words'
 is "$(containers_of_builds)" '' 'no container is left of it'
 
