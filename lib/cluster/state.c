@@ -135,6 +135,7 @@ static void inspect_job(size_t i, void *arg)
 struct loading {
     const char *cluster;
     const struct dmpi_ctl *ctl;
+    bool details;
     struct found *nodes; // one a node
 };
 
@@ -156,7 +157,8 @@ static int load_node(struct dmpi_engine *engine, size_t node, void *arg, struct 
             found->n++;
     }
     struct inspecting in = {.engine = engine, .ctl = &within, .found = found};
-    dmpi_parallel(found->n, DMPI_NODE_WINDOW, inspect_job, &in);
+    if (loading->details)
+        dmpi_parallel(found->n, DMPI_NODE_WINDOW, inspect_job, &in);
     return 0;
 }
 
@@ -196,14 +198,14 @@ static void drop_doubles(struct dmpi_state *state, const struct dmpi_fleet *flee
     state->n = kept;
 }
 
-int dmpi_state_load(struct dmpi_state *out, struct dmpi_fleet *fleet, const char *cluster,
-                    const struct dmpi_ctl *ctl, struct dmpi_err *err)
+static int load(struct dmpi_state *out, struct dmpi_fleet *fleet, const char *cluster, bool details,
+                const struct dmpi_ctl *ctl, struct dmpi_err *err)
 {
     size_t n = dmpi_fleet_size(fleet);
     *out = (struct dmpi_state){.n_nodes = n};
     out->errs = dmpi_xcalloc(n, sizeof(*out->errs));
     dmpi_autofree struct found *nodes = dmpi_xcalloc(n, sizeof(*nodes));
-    struct loading loading = {.cluster = cluster, .ctl = ctl, .nodes = nodes};
+    struct loading loading = {.cluster = cluster, .ctl = ctl, .details = details, .nodes = nodes};
     dmpi_fleet_each(fleet, ctl, 0, load_node, &loading, out->errs);
     for (size_t i = 0; i < n; i++) {
         out->members =
@@ -217,6 +219,18 @@ int dmpi_state_load(struct dmpi_state *out, struct dmpi_fleet *fleet, const char
         qsort(out->members, out->n, sizeof(*out->members), compare);
     drop_doubles(out, fleet);
     return dmpi_fleet_sum(fleet, out->errs, err);
+}
+
+int dmpi_state_load(struct dmpi_state *out, struct dmpi_fleet *fleet, const char *cluster,
+                    const struct dmpi_ctl *ctl, struct dmpi_err *err)
+{
+    return load(out, fleet, cluster, true, ctl, err);
+}
+
+int dmpi_state_list(struct dmpi_state *out, struct dmpi_fleet *fleet, const char *cluster,
+                    const struct dmpi_ctl *ctl, struct dmpi_err *err)
+{
+    return load(out, fleet, cluster, false, ctl, err);
 }
 
 void dmpi_state_free(struct dmpi_state *state)

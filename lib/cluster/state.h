@@ -55,6 +55,10 @@ struct dmpi_state {
 int dmpi_state_load(struct dmpi_state *out, struct dmpi_fleet *fleet, const char *cluster,
                     const struct dmpi_ctl *ctl, struct dmpi_err *err);
 
+// The same without asking for the details of each job (started, finished, exit_code, oom_killed).
+int dmpi_state_list(struct dmpi_state *out, struct dmpi_fleet *fleet, const char *cluster,
+                    const struct dmpi_ctl *ctl, struct dmpi_err *err);
+
 void dmpi_state_free(struct dmpi_state *state);
 
 // True while the engine counts the container as up.

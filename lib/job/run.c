@@ -17,6 +17,7 @@
 #include "fleet/parallel.h"
 #include "job/compose.h"
 #include "job/manifest.h"
+#include "job/ranks.h"
 #include "job/stream.h"
 #include "job/target.h"
 #include "mesh/files.h"
@@ -29,6 +30,7 @@
 #define ENDED_KEPT 20             // ended jobs of a cluster whose logs are kept
 #define PORTS_MAX ((size_t)1 << 20)
 #define SETTLE_MS ((int64_t)30000)
+#define RANKS_MS ((int64_t)10000) // for the ranks of a canceled job
 
 // One run of a job. The order of the members is about that in which they become known.
 struct run {
@@ -59,7 +61,7 @@ struct run {
 // it. Whether a worker of the mesh was on it is seen later.
 static int load_state(struct run *r, struct dmpi_err *err)
 {
-    if (dmpi_state_load(&r->state, r->fleet, r->spec->name, r->ctl, err) == 0)
+    if (dmpi_state_list(&r->state, r->fleet, r->spec->name, r->ctl, err) == 0)
         return 0;
     if (err->code == DMPI_ECANCELED || !dmpi_state_launcher(&r->state, r->spec->name))
         return -1;
@@ -321,6 +323,9 @@ static int attend(struct run *r, struct dmpi_err *err)
     result->canceled = r->stream.canceled;
     result->timed_out = r->stream.timed_out;
     result->oom_killed = r->stream.oom_killed;
+    if (r->stream.kill_at &&
+        dmpi_job_ranks_wait(r->fleet, &r->targets, result->container, RANKS_MS, err) < 0)
+        return dmpi_err_wrap(err, "job %s was canceled", result->job);
     return 0;
 }
 
