@@ -188,8 +188,8 @@ static int not_found(const char *word, const struct dmpi_strv *jobs, struct dmpi
     add_local_names(&names);
     const char *near = names.n ? dmpi_text_suggest(word, (const char *const *)names.v) : NULL;
     return dmpi_err_set(err, DMPI_ENOTFOUND,
-                        "no built-in job, file or folder is called '%.200s'%s%.200s%s; built-in "
-                        "jobs: %s; for a program of the image write: run -- %.200s",
+                        "no built-in job, file or folder is called '%.200s'%s%.200s%s (built-in "
+                        "jobs: %s; a program of the image is run by: run -- %.200s)",
                         word, near ? ": did you mean '" : "", near ? near : "", near ? "'?" : "",
                         jobs->n ? list : "none", word);
 }

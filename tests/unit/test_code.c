@@ -103,8 +103,8 @@ static void refuses(void **state)
     } rows[] = {
         {"./gone.py", NULL, "script not found: ./gone.py"},
         {"gone.py", NULL, "script not found: gone.py"},
-        {"trian", NULL, "did you mean 'train'?; built-in jobs: train;"},
-        {"zzz", NULL, "no built-in job, file or folder is called 'zzz'; built-in jobs: train;"},
+        {"trian", NULL, "did you mean 'train'? (built-in jobs: train;"},
+        {"zzz", NULL, "no built-in job, file or folder is called 'zzz' (built-in jobs: train;"},
         {"notes.txt", NULL, "script without an interpreter: notes.txt"},
         {"empty", NULL, "script without an interpreter: empty"},
         {"notexec", NULL, "notexec is not executable: chmod +x notexec"},

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT
+// Choosing among members of a cluster, and what is shown of jobs. No engine.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "cluster/state.h"
+#include "job/jobs.h"
+#include "job/target.h"
+
+static char lab[] = "lab", other[] = "other", running[] = "running", exited[] = "exited";
+static char none[] = "", node[] = "n0", dead[] = "dead";
+
+#define MEMBER(what, number, in, name, status)                                                     \
+    {                                                                                              \
+        .role = (what), .index = (number), .cluster = (in), .container = (name),                   \
+        .state = (status), .id = (name), .node_tag = node, .job = none, .program = none,           \
+        .exit_code = -1                                                                            \
+    }
+
+static struct dmpi_member members[] = {
+    MEMBER(DMPI_LAUNCHER, 0, lab, (char[]){"dockmpi-lab-launcher"}, running),
+    MEMBER(DMPI_WORKER, 0, lab, (char[]){"dockmpi-lab-worker-0"}, running),
+    MEMBER(DMPI_WORKER, 1, lab, (char[]){"dockmpi-lab-worker-1"}, running),
+    {.role = DMPI_JOB,
+     .index = 2,
+     .cluster = lab,
+     .container = (char[]){"dockmpi-lab-job-2"},
+     .state = exited,
+     .job = (char[]){"2"},
+     .program = (char[]){"false"},
+     .exit_code = 1,
+     .started = 1700000000123,
+     .finished = 1700000001000,
+     .ranks = 4},
+    {.role = DMPI_JOB,
+     .index = 10,
+     .cluster = lab,
+     .container = (char[]){"dockmpi-lab-job-10"},
+     .state = running,
+     .job = (char[]){"10"},
+     .program = (char[]){"sleep 1"},
+     .exit_code = -1,
+     .started = 1700000000123,
+     .ranks = 2},
+    MEMBER(DMPI_WORKER, 0, other, (char[]){"dockmpi-other-worker-0"}, exited),
+    {.role = DMPI_JOB,
+     .index = 11,
+     .cluster = other,
+     .container = (char[]){"dockmpi-other-job-11"},
+     .state = exited,
+     .job = (char[]){"11"},
+     .program = none,
+     .exit_code = 0},
+};
+static const struct dmpi_state state = {.members = members, .n = DMPI_ARRAY_LEN(members)};
+
+static void finds_jobs(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *cluster, *id;
+        long want; // index into members, -1: none
+    } rows[] = {
+        {"lab", "2", 3},  {"lab", "10", 4},   {"lab", "dockmpi-lab-job-2", 3},
+        {"lab", NULL, 4}, {"lab", "11", -1},  {"other", NULL, 6},
+        {"lab", "1", -1}, {"gone", NULL, -1},
+    };
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(rows); i++) {
+        struct dmpi_err err = DMPI_ERR_INIT;
+        const struct dmpi_member *got = dmpi_job_find(&state, rows[i].cluster, rows[i].id, &err);
+        if (got != (rows[i].want < 0 ? NULL : &members[rows[i].want]))
+            fail_msg("%s %s", rows[i].cluster, rows[i].id ? rows[i].id : "(newest)");
+        assert_int_equal(err.code, got ? DMPI_OK : DMPI_ENOTFOUND);
+    }
+    struct dmpi_err err;
+    assert_null(dmpi_job_find(&state, "lab", "7", &err));
+    assert_string_equal(err.msg, "cluster lab has no job '7'; it has 2, 10");
+}
+
+static void shows_jobs(void **unused)
+{
+    (void)unused;
+    assert_string_equal(dmpi_job_state(&members[3]), "failed");
+    assert_string_equal(dmpi_job_state(&members[4]), "running");
+    assert_string_equal(dmpi_job_state(&members[6]), "succeeded");
+    dmpi_json_auto json_t *jobs = dmpi_jobs_json(&state);
+    assert_int_equal(json_array_size(jobs), 3);
+    dmpi_autofree char *first = dmpi_json_dump(json_array_get(jobs, 0));
+    assert_string_equal(first, "{\"cluster\":\"lab\",\"exit_code\":1,\"finished\":"
+                               "\"2023-11-14T22:13:21Z\",\"job\":\"2\",\"oom_killed\":false,"
+                               "\"program\":\"false\",\"ranks\":4,\"started\":"
+                               "\"2023-11-14T22:13:20Z\",\"state\":\"failed\"}");
+    const json_t *second = json_array_get(jobs, 1);
+    assert_true(json_is_null(json_object_get(second, "exit_code")));
+    assert_true(json_is_null(json_object_get(second, "finished")));
+}
+
+static void targets(void **unused)
+{
+    (void)unused;
+    struct dmpi_err err = DMPI_ERR_INIT;
+    struct dmpi_targets t;
+    assert_int_equal(dmpi_targets_all(&t, &state, "lab", true, &err), 0);
+    assert_int_equal(t.n, 3);
+    assert_string_equal(t.v[0].alias, "launcher");
+    assert_string_equal(t.v[2].alias, "worker-1");
+    dmpi_targets_free(&t);
+    assert_int_equal(dmpi_targets_all(&t, &state, "lab", false, &err), 0);
+    assert_int_equal(t.n, 2);
+    dmpi_targets_free(&t);
+    assert_int_equal(dmpi_targets_one(&t, &state, "lab", "worker-1", &err), 0);
+    assert_string_equal(t.v[0].container, "dockmpi-lab-worker-1");
+    dmpi_targets_free(&t);
+    assert_int_equal(dmpi_targets_one(&t, &state, "lab", "dockmpi-lab-launcher", &err), 0);
+    assert_string_equal(t.v[0].alias, "launcher");
+    dmpi_targets_free(&t);
+}
+
+static void refuses_targets(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *cluster, *alias; // alias NULL: all
+        enum dmpi_code code;
+        const char *want;
+    } rows[] = {
+        {"lab", "worker-2", DMPI_ENOTFOUND, "no member 'worker-2'"},
+        {"lab", "dockmpi-other-worker-0", DMPI_ENOTFOUND, "no member"},
+        {"lab", "dockmpi-lab-job-2", DMPI_ENOTFOUND, "no member"},
+        {"gone", NULL, DMPI_ENOTFOUND, "start it with `dockmpi up`"},
+        {"gone", "worker-0", DMPI_ENOTFOUND, "start it with `dockmpi up`"},
+        {"other", NULL, DMPI_ECONFLICT,
+         "worker-0 (container dockmpi-other-worker-0 on node n0) is "
+         "exited: run `dockmpi up`"},
+        {"other", "worker-0", DMPI_ECONFLICT, "is exited"},
+    };
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(rows); i++) {
+        struct dmpi_err err = DMPI_ERR_INIT;
+        struct dmpi_targets t;
+        int rc = rows[i].alias ? dmpi_targets_one(&t, &state, rows[i].cluster, rows[i].alias, &err)
+                               : dmpi_targets_all(&t, &state, rows[i].cluster, true, &err);
+        dmpi_targets_free(&t);
+        assert_int_equal(rc, -1);
+        assert_int_equal(err.code, rows[i].code);
+        if (!strstr(err.msg, rows[i].want))
+            fail_msg("%s", err.msg);
+    }
+}
+
+static struct dmpi_member only[] = {
+    MEMBER(DMPI_JOB, 1, lab, (char[]){"dockmpi-lab-job-1"}, running),
+    MEMBER(DMPI_WORKER, 0, lab, (char[]){"dockmpi-lab-worker-0"}, dead),
+};
+
+static void nothing_to_prune(void **unused)
+{
+    (void)unused;
+    const struct dmpi_state few = {.members = only, .n = 2};
+    struct dmpi_strv removed DMPI_AUTO(dmpi_strv_free) = DMPI_STRV_INIT;
+    struct dmpi_err err = DMPI_ERR_INIT;
+    assert_int_equal(dmpi_jobs_prune(NULL, &few, "lab", &removed, NULL, &err), 0);
+    assert_int_equal(removed.n, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(finds_jobs),       cmocka_unit_test(shows_jobs),
+        cmocka_unit_test(targets),          cmocka_unit_test(refuses_targets),
+        cmocka_unit_test(nothing_to_prune),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
