@@ -9,10 +9,10 @@
 #include "base/text.h"
 #include "mpi/hostfile.h"
 #include "mpi/net.h"
+#include "mpi/program.h"
 #include "mpi/tune.h"
 
 #define JOB_MAX (16U << 20)
-#define HOSTS_MAX (4U << 20)
 
 // All that the parts of the command are made from.
 struct composer {
@@ -20,7 +20,7 @@ struct composer {
     struct dmpi_layout layout;
     struct dmpi_net net;
     struct dmpi_mpi_command *out;
-    bool split; // several application contexts
+    bool mixed; // the ranks have different images
 };
 
 // How the launch daemons of either generation notice a dead network: later than ssh does (15 s), so
@@ -120,19 +120,27 @@ static int check_job(const struct composer *c, struct dmpi_err *err)
     return 0;
 }
 
-// The environment of a group's ranks, weakest first.
+static void env_add_array(struct dmpi_strv *env, const char *const *entries)
+{
+    for (size_t i = 0; entries[i]; i++)
+        dmpi_strv_add(env, entries[i]);
+}
+
+// The environment of all ranks, weakest first. In a mixed cluster g and tune are NULL: what belongs to
+// an image then comes by the program's words.
+//
+// No PYTHONUNBUFFERED: a rank's output is a terminal, so Python writes whole lines by itself, and
+// parts of lines are what the PMIx of Open MPI 5.0 puts onto the wrong one of the two outputs.
 static struct dmpi_strv rank_env(const struct composer *c, const struct dmpi_mpi_group *g,
                                  const struct dmpi_tune *tune)
 {
     struct dmpi_strv env = DMPI_STRV_INIT;
-    const struct dmpi_mesh_worker *first = c->layout.places[0].worker;
 
-    // No PYTHONUNBUFFERED: a rank's output is a terminal, so Python writes whole lines by itself, and
-    // parts of lines are what the PMIx of Open MPI 5.0 puts onto the wrong one of the two outputs.
-    for (size_t i = 0; tune->env[i]; i++)
-        dmpi_strv_add(&env, tune->env[i]);
-    dmpi_strv_env_merge(&env, &g->env);
-    dmpi_strv_env_set(&env, "MASTER_ADDR", first->addr);
+    if (tune)
+        env_add_array(&env, tune->env);
+    if (g)
+        dmpi_strv_env_merge(&env, &g->env);
+    dmpi_strv_env_set(&env, "MASTER_ADDR", c->layout.places[0].worker->addr);
     if (c->job->master_port > 0) {
         dmpi_autofree char *port = dmpi_xasprintf("%d", c->job->master_port);
         dmpi_strv_env_set(&env, "MASTER_PORT", port);
@@ -142,11 +150,11 @@ static struct dmpi_strv rank_env(const struct composer *c, const struct dmpi_mpi
     return env;
 }
 
-// Variables that would change mpirun itself go to the ranks by argument, as do those that differ
-// between the groups; all others by mpirun's environment, where no other user of the host can read them.
-static bool by_argument(const struct composer *c, const char *name)
+// Variables that would change mpirun itself go to the ranks by argument, all others by mpirun's
+// environment, where no other user of the host can read them.
+static bool by_argument(const char *name)
 {
-    return c->split || strcmp(name, "PATH") == 0 || dmpi_text_starts_with(name, "LD_") ||
+    return strcmp(name, "PATH") == 0 || dmpi_text_starts_with(name, "LD_") ||
            dmpi_text_starts_with(name, "OMPI_") || dmpi_text_starts_with(name, "PRTE_") ||
            dmpi_text_starts_with(name, "PMIX_");
 }
@@ -159,7 +167,7 @@ static void add_rank_env(struct composer *c, const struct dmpi_strv *env)
         dmpi_autofree char *name = dmpi_xstrndup(env->v[i], strcspn(env->v[i], "="));
 
         dmpi_strv_add(argv, "-x");
-        if (by_argument(c, name)) {
+        if (by_argument(name)) {
             dmpi_strv_add(argv, env->v[i]);
         } else {
             dmpi_strv_add(argv, name);
@@ -181,12 +189,13 @@ static void add_mca_pairs(struct dmpi_strv *argv, const struct dmpi_strv *mca)
 }
 
 // Ours first, replaced by the user's of the same name: mpirun would join doubles with a comma.
+// tune is NULL in a mixed cluster.
 static void add_mca(struct composer *c, const struct dmpi_tune *tune)
 {
     DMPI_AUTO(dmpi_strv_free) struct dmpi_strv mca = DMPI_STRV_INIT;
     dmpi_autofree char *cidrs = dmpi_strv_join(&c->net.cidrs, ",");
 
-    if (!is_none(tune->name)) {
+    if (!is_none(tune ? tune->name : c->job->tune)) {
         if (c->net.loopback)
             dmpi_strv_env_set(&mca, "btl_tcp_if_include", "127.0.0.0/8");
         else if (*cidrs)
@@ -196,8 +205,8 @@ static void add_mca(struct composer *c, const struct dmpi_tune *tune)
         if (c->layout.oversubscribed)
             dmpi_strv_env_set(&mca, "mpi_yield_when_idle", "1");
     }
-    for (size_t i = 0; tune->mca[i]; i++)
-        dmpi_strv_add(&mca, tune->mca[i]);
+    if (tune)
+        env_add_array(&mca, tune->mca);
     dmpi_strv_env_merge(&mca, &c->job->mca);
     add_mca_pairs(&c->out->argv, &mca);
 }
@@ -217,96 +226,73 @@ static void add_placement(struct dmpi_strv *argv, const struct dmpi_mpi_group *g
     }
 }
 
-static void add_hosts(struct composer *c, size_t first, size_t last)
+static bool profile_has_rank(const struct dmpi_layout *layout, const char *profile)
 {
-    struct dmpi_buf hosts = DMPI_BUF_INIT(HOSTS_MAX);
-
-    if (!c->split) {
-        dmpi_strv_add(&c->out->argv, "--hostfile");
-        dmpi_strv_add(&c->out->argv, DMPI_MESH_DIR "/hostfile");
-        return;
+    for (size_t i = 0; i < layout->n; i++) {
+        if (strcmp(layout->places[i].worker->profile, profile) == 0)
+            return true;
     }
-    for (size_t i = first; i <= last; i++)
-        dmpi_buf_addf(&hosts, "%s%s:%d", i > first ? "," : "", c->layout.places[i].worker->alias,
-                      c->layout.places[i].slots);
-    dmpi_strv_add(&c->out->argv, "--host");
-    dmpi_strv_take(&c->out->argv, dmpi_buf_steal(&hosts));
+    return false;
 }
 
-static bool is_colons(const char *word)
+static int add_mixed(struct composer *c, struct dmpi_err *err)
 {
-    return *word && strspn(word, ":") == strlen(word);
-}
+    DMPI_AUTO(dmpi_strv_free) struct dmpi_strv words = DMPI_STRV_INIT;
+    DMPI_AUTO(dmpi_strv_free) struct dmpi_strv env = rank_env(c, NULL, NULL);
 
-// mpirun takes a lone : anywhere for the start of another context. Such words get one colon more, and
-// the wrapper is told by -: to take it off again.
-static void add_program(struct dmpi_strv *argv, const struct dmpi_strv *program)
-{
-    bool colons = false;
-
-    for (size_t i = 0; i < program->n; i++)
-        colons = colons || is_colons(program->v[i]);
-    dmpi_strv_add(argv, "sh");
-    dmpi_strv_add(argv, DMPI_MESH_DIR "/rank");
-    if (colons)
-        dmpi_strv_add(argv, "-:");
-    for (size_t i = 0; i < program->n; i++)
-        dmpi_strv_addf(argv, "%s%s", program->v[i], is_colons(program->v[i]) ? ":" : "");
-}
-
-// One application context: the workers first..last, all of one profile.
-static int add_context(struct composer *c, size_t first, size_t last, struct dmpi_err *err)
-{
-    const struct dmpi_mpi_group *g = find_group(c->job, c->layout.places[first].worker->profile);
-    const struct dmpi_tune *tune = dmpi_tune_find(g->tune ? g->tune : c->job->tune, err);
-    struct dmpi_strv *argv = &c->out->argv;
-    int ranks = 0;
-
-    if (!tune)
-        return -1;
-    for (size_t i = first; i <= last; i++)
-        ranks += c->layout.places[i].ranks;
-    dmpi_strv_add(argv, "-np");
-    dmpi_strv_addf(argv, "%d", ranks);
-    add_hosts(c, first, last);
-    add_mca(c, tune);
-    if (c->job->workdir) {
-        dmpi_strv_add(argv, "--wdir");
-        dmpi_strv_add(argv, c->job->workdir);
-    }
-    DMPI_AUTO(dmpi_strv_free) struct dmpi_strv env = rank_env(c, g, tune);
+    add_mca(c, NULL);
     add_rank_env(c, &env);
-    dmpi_strv_add_all(argv, &g->mpirun_args);
-    add_program(argv, &g->program);
+    for (size_t i = 0; i < c->job->n_groups; i++) {
+        if (profile_has_rank(&c->layout, c->job->groups[i].profile) &&
+            dmpi_program_group(&words, c->job, &c->job->groups[i], err) != 0)
+            return -1;
+    }
+    dmpi_program_wrap(&c->out->argv, &words);
     return 0;
 }
 
-static size_t context_end(const struct dmpi_layout *layout, size_t first)
+static int add_uniform(struct composer *c, const struct dmpi_mpi_group *g, struct dmpi_err *err)
 {
-    size_t last = first;
+    const struct dmpi_tune *tune = dmpi_tune_find(g->tune ? g->tune : c->job->tune, err);
 
-    while (last + 1 < layout->n && strcmp(layout->places[last + 1].worker->profile,
-                                          layout->places[first].worker->profile) == 0)
-        last++;
-    return last;
+    if (!tune)
+        return -1;
+    DMPI_AUTO(dmpi_strv_free) struct dmpi_strv env = rank_env(c, g, tune);
+    add_mca(c, tune);
+    add_rank_env(c, &env);
+    dmpi_strv_add_all(&c->out->argv, &g->mpirun_args);
+    dmpi_program_wrap(&c->out->argv, &g->program);
+    return 0;
+}
+
+static bool is_mixed(const struct dmpi_layout *layout)
+{
+    for (size_t i = 1; i < layout->n; i++) {
+        if (strcmp(layout->places[i].worker->profile, layout->places[0].worker->profile) != 0)
+            return true;
+    }
+    return false;
 }
 
 static int add_argv(struct composer *c, struct dmpi_err *err)
 {
+    static const struct dmpi_mpi_group none;
     const struct dmpi_mpi_job *job = c->job;
+    const struct dmpi_mpi_group *g = find_group(job, c->layout.places[0].worker->profile);
     struct dmpi_strv *argv = &c->out->argv;
 
     dmpi_strv_add(argv, job->mpirun ? job->mpirun : "mpirun");
     dmpi_strv_add(argv, "--allow-run-as-root");
-    add_placement(argv, find_group(job, c->layout.places[0].worker->profile));
-    for (size_t first = 0, last; first < c->layout.n; first = last + 1) {
-        last = context_end(&c->layout, first);
-        if (first > 0)
-            dmpi_strv_add(argv, ":");
-        if (add_context(c, first, last, err) != 0)
-            return -1;
+    add_placement(argv, c->mixed ? &none : g);
+    dmpi_strv_add(argv, "-np");
+    dmpi_strv_addf(argv, "%d", c->layout.np);
+    dmpi_strv_add(argv, "--hostfile");
+    dmpi_strv_add(argv, DMPI_MESH_DIR "/hostfile");
+    if (job->workdir) {
+        dmpi_strv_add(argv, "--wdir");
+        dmpi_strv_add(argv, job->workdir);
     }
-    return 0;
+    return c->mixed ? add_mixed(c, err) : add_uniform(c, g, err);
 }
 
 // Whether mpirun itself is asked to arrange the output (--output, --tag-output and the like).
@@ -362,7 +348,7 @@ static int compose(struct composer *c, struct dmpi_err *err)
     if (dmpi_layout_make(&c->layout, job->mesh, job->np, job->slots, err) != 0 ||
         check_job(c, err) != 0)
         return -1;
-    c->split = context_end(&c->layout, 0) + 1 < c->layout.n;
+    c->mixed = is_mixed(&c->layout);
     out->np = c->layout.np;
     out->hostfile = dmpi_layout_hostfile(&c->layout);
     out->plan = dmpi_layout_plan(&c->layout);

@@ -10,12 +10,13 @@
 #include "base/strv.h"
 #include "mesh/mesh.h"
 
-// What is particular to the workers of one image profile. Vendor settings never leave their group.
+// What is particular to the workers of one image profile. Vendor settings never leave their group: in
+// a mixed cluster the rank wrapper picks what belongs to its image.
 struct dmpi_mpi_group {
     const char *profile;          // as in dmpi_mesh_worker
     struct dmpi_strv program;     // program and arguments, interpreter first where one is needed
     struct dmpi_strv env;         // KEY=VALUE for these ranks
-    struct dmpi_strv mpirun_args; // of the profile, placed before the program
+    struct dmpi_strv mpirun_args; // of the profile; only --mca and -x in a mixed cluster
     const char *tune;             // NULL: the job's
 };
 

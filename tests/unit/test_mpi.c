@@ -169,8 +169,8 @@ static void test_local_command(void **state)
     dmpi_autofree char *env = dmpi_strv_join(&command.env, " ");
     assert_string_equal(
         argv, "mpirun --allow-run-as-root --map-by slot --bind-to none -np 2 "
-              "--hostfile /etc/dockmpi/hostfile --mca btl_tcp_if_include 127.0.0.0/8 "
-              "--mca btl_tcp_disable_family 6 --mca pml ob1 --wdir /work -x OMP_NUM_THREADS "
+              "--hostfile /etc/dockmpi/hostfile --wdir /work --mca btl_tcp_if_include 127.0.0.0/8 "
+              "--mca btl_tcp_disable_family 6 --mca pml ob1 -x OMP_NUM_THREADS "
               "-x MASTER_ADDR -x MASTER_PORT -x SECRET -x PATH=/x -x DOCKMPI_PLAN "
               "sh /etc/dockmpi/rank python3 train.py a b");
     assert_string_equal(env,
@@ -188,7 +188,7 @@ static void test_local_command(void **state)
     dmpi_strv_free(&job.mca);
 }
 
-// Every image its own context: vendor settings stay in their group.
+// Vendor settings stay with their image; what the user sets wins for all.
 static void test_mixed_command(void **state)
 {
     DMPI_AUTO(dmpi_mesh_free) struct dmpi_mesh mesh;
@@ -198,9 +198,11 @@ static void test_mixed_command(void **state)
         {.profile = "g4ad", .program = words("/opt/py x.py"), .tune = "rocm"},
         {.profile = "cpu",
          .program = words("python3 x.py"),
-         .mpirun_args = words("--bind-to core")},
+         .env = words("OMP_NUM_THREADS=1 B=2"),
+         .mpirun_args = words("--mca btl tcp")},
     };
-    const struct dmpi_mpi_job job = {.mesh = &mesh, .groups = groups, .n_groups = 2};
+    struct dmpi_mpi_job job = {
+        .mesh = &mesh, .groups = groups, .n_groups = 2, .env = words("OMP_NUM_THREADS=4")};
 
     (void)state;
     make_mesh(&mesh, lab, 3);
@@ -208,24 +210,26 @@ static void test_mixed_command(void **state)
     assert_int_equal(dmpi_mpi_compose(&command, &job, &err), 0);
     dmpi_autofree char *argv = dmpi_strv_join(&command.argv, " ");
     assert_string_equal(
-        argv,
-        "mpirun --allow-run-as-root --map-by slot "
-        "-np 4 --host worker-0:2,worker-1:2 "
-        "--mca btl_tcp_if_include 172.31.16.0/20,10.9.0.0/24 --mca btl_tcp_disable_family 6 "
-        "-x MASTER_ADDR=172.31.19.11 -x DOCKMPI_PLAN=0-1:2,2:1 --bind-to core "
-        "sh /etc/dockmpi/rank python3 x.py : "
-        "-np 1 --host worker-2:1 "
-        "--mca btl_tcp_if_include 172.31.16.0/20,10.9.0.0/24 --mca btl_tcp_disable_family 6 "
-        "--mca pml ucx --mca pml_ucx_tls any --mca pml_ucx_devices any "
-        "--mca mpi_accelerator_rocm_memcpyD2H_limit 0 --mca mpi_accelerator_rocm_memcpyH2D_limit 0 "
-        "-x UCX_ROCM_COPY_D2H_THRESH=0 -x UCX_ROCM_COPY_H2D_THRESH=0 "
-        "-x UCC_EC_ROCM_REDUCE_HOST_LIMIT=0 -x UCC_EC_ROCM_COPY_HOST_LIMIT=0 "
-        "-x MASTER_ADDR=172.31.19.11 -x DOCKMPI_PLAN=0-1:2,2:1 "
-        "sh /etc/dockmpi/rank /opt/py x.py");
+        argv, "mpirun --allow-run-as-root --map-by slot --bind-to none -np 5 "
+              "--hostfile /etc/dockmpi/hostfile "
+              "--mca btl_tcp_if_include 172.31.16.0/20,10.9.0.0/24 --mca btl_tcp_disable_family 6 "
+              "-x MASTER_ADDR -x OMP_NUM_THREADS -x DOCKMPI_PLAN sh /etc/dockmpi/rank "
+              "-g g4ad 12 OMPI_MCA_pml=ucx OMPI_MCA_pml_ucx_tls=any OMPI_MCA_pml_ucx_devices=any "
+              "OMPI_MCA_mpi_accelerator_rocm_memcpyD2H_limit=0 "
+              "OMPI_MCA_mpi_accelerator_rocm_memcpyH2D_limit=0 UCX_ROCM_COPY_D2H_THRESH=0 "
+              "UCX_ROCM_COPY_H2D_THRESH=0 UCC_EC_ROCM_REDUCE_HOST_LIMIT=0 "
+              "UCC_EC_ROCM_COPY_HOST_LIMIT=0 -- /opt/py x.py "
+              "-g cpu 5 OMPI_MCA_btl=tcp B=2 -- python3 x.py");
     assert_string_equal(dmpi_strv_env_get(&command.env, "OMPI_MCA_oob_tcp_if_include"),
                         "172.31.16.0/20,10.9.0.0/24,192.168.0.0/24");
+    dmpi_mpi_command_free(&command);
+    dmpi_strv_add(&groups[1].mpirun_args, "--report-bindings"); // cannot be for one image only
+    assert_int_equal(dmpi_mpi_compose(&command, &job, &err), -1);
+    assert_non_null(strstr(err.msg, "image cpu: mpirun cannot be given --report-bindings"));
+    dmpi_strv_free(&job.env);
     for (size_t i = 0; i < 2; i++) {
         dmpi_strv_free(&groups[i].program);
+        dmpi_strv_free(&groups[i].env);
         dmpi_strv_free(&groups[i].mpirun_args);
     }
 }

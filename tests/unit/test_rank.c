@@ -102,6 +102,12 @@ static void test_rank_runs(void **state)
     check("A=mine sh rank sh -c 'echo $A'", 0, "mine\n");
     check("first=1 want=2 rest=3 sh rank sh -c 'echo $first$want$rest'", 0, "123\n");
     check("sh rank -: printf '<%s>' :: ::: a:b '' '::x'", 0, "<:><::><a:b><><::x>");
+    check("sh rank -g g4ad 3 A=1 -- false -g cpu 5 B='x y' C= -- printf '<%s>'", 0, "<>");
+    check("sh rank -g cpu 7 B='x y' -- sh -c 'echo $B \"$1\"' s '*' -g g4ad 2 -- false", 0,
+          "x y *\n");
+    check("sh rank -: -g g4ad 2 -- ::: -g cpu 4 -- echo :: -g", 0, ": -g\n");
+    check("sh rank -g g4ad 2 -- true", 93,
+          "dockmpi: worker-0 has image cpu, which the job was not planned for\n");
     check("sh rank sh -c 'exit 7'", 7, "");
     check("sh rank sh -c 'set' | grep _d_ | grep -v '^_='", 1, "");
 }
