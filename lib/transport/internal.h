@@ -35,6 +35,7 @@ struct dmpi_transport {
 
 extern const struct dmpi_transport_ops dmpi_transport_unix;
 extern const struct dmpi_transport_ops dmpi_transport_tcp;
+extern const struct dmpi_transport_ops dmpi_transport_ssh;
 
 /* Why nothing can be had from the unix socket at path: connects once to find out. Returns -1. */
 int dmpi_transport_explain_socket(const char *path, struct dmpi_err *err);

@@ -11,6 +11,7 @@
 static const struct dmpi_transport_ops *const table[] = {
     &dmpi_transport_unix,
     &dmpi_transport_tcp,
+    &dmpi_transport_ssh,
 };
 
 #define CONNECT_TIMEOUT_MS 10000L

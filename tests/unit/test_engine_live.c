@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Against a real engine: DMPI_LIVE_ENGINE is its URL, DMPI_LIVE_IMAGE an image with sh and tar,
-// DMPI_LIVE_TLS the folder of its certificates. Without the first, everything is skipped.
+// DMPI_LIVE_TLS the folder of its certificates, DMPI_LIVE_IDENTITY and DMPI_LIVE_KNOWN_HOSTS files of
+// ssh, DMPI_LIVE_LOG shows what the library logs. Without the first, everything is skipped.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,6 +19,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/tar.h"
@@ -46,9 +48,18 @@ static const char *image(void)
     return name ? name : "dockmpi/launcher:latest";
 }
 
+static void show(enum dmpi_log_level level, const char *text, void *arg)
+{
+    (void)level;
+    (void)arg;
+    fprintf(stderr, "log: %s\n", text);
+}
+
 static int set_up(void **state)
 {
     (void)state;
+    if (getenv("DMPI_LIVE_LOG"))
+        dmpi_log_set(DMPI_LOG_INFO, show, NULL);
     struct dmpi_endpoint ep;
     const char *url = getenv("DMPI_LIVE_ENGINE"), *tls = getenv("DMPI_LIVE_TLS");
     if (!url)
@@ -57,6 +68,8 @@ static int set_up(void **state)
         return -1;
     ep.tls = tls != NULL;
     ep.tls_dir = tls ? dmpi_xstrdup(tls) : NULL;
+    ep.identity = dmpi_xstrdup(getenv("DMPI_LIVE_IDENTITY"));
+    ep.known_hosts = dmpi_xstrdup(getenv("DMPI_LIVE_KNOWN_HOSTS"));
     int result = dmpi_engine_open(&engine, &ep, CTL(20000), &err);
     dmpi_endpoint_free(&ep);
     if (result != 0)
@@ -465,6 +478,31 @@ static void serves_threads(void **state)
     }
 }
 
+/* DMPI_LIVE_CUT is a command that breaks every connection to the engine. */
+static void comes_back_after_a_cut(void **state)
+{
+    (void)state;
+    const char *cut = getenv("DMPI_LIVE_CUT");
+    NEED_ENGINE();
+    char *id = running();
+    struct dmpi_hijack *h = NULL;
+    char c;
+    OK(dmpi_container_attach(engine, CTL(20000), id, DMPI_ATTACH_OUTPUT, &h, &err));
+    assert_int_equal(system(cut), 0);
+    assert_true(dmpi_hijack_read(h, CTL(20000), &c, 1, &err) <= 0); /* it ends, it does not hang */
+    dmpi_hijack_close(h);
+    json_t *info = NULL;
+    for (int i = 0; i < 3; i++) { /* requests that were under way may fail once */
+        if (dmpi_engine_info(engine, CTL(20000), &info, &err) == 0)
+            break;
+        usleep(300000);
+    }
+    if (!info)
+        fail_msg("%s", err.msg);
+    json_decref(info);
+    destroy(id);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -472,7 +510,9 @@ int main(void)
         cmocka_unit_test(execs),          cmocka_unit_test(execs_with_terminal),
         cmocka_unit_test(archives),       cmocka_unit_test(builds_saves_loads),
         cmocka_unit_test(follows_events), cmocka_unit_test(stops_when_told),
-        cmocka_unit_test(serves_threads),
+        cmocka_unit_test(serves_threads), cmocka_unit_test(comes_back_after_a_cut),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    /* The last one only where there is something to cut. */
+    size_t n = DMPI_ARRAY_LEN(tests) - (getenv("DMPI_LIVE_CUT") ? 0 : 1);
+    return _cmocka_run_group_tests("engine_live", tests, n, set_up, tear_down);
 }

@@ -1,0 +1,154 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# ssh:// endpoints: a real sshd on high ports of the loopback, with throw-away keys, in front of the real engine.
+# timeout: 300
+# valgrind: no (libssh2 and libcrypto are slow there, and what they do is theirs)
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+build=$E2E_ROOT/build
+[ "$E2E_MODE" = debug ] && build=$E2E_ROOT/build-debug
+need_image launcher
+need_image cpu
+export DMPI_LIVE_IMAGE=dockmpi/launcher:latest DMPI_LIVE_LOG=1
+DMPI_LIVE_CLUSTER=$(cluster ssh)
+export DMPI_LIVE_CLUSTER
+unset DOCKER_HOST DOCKER_CONTEXT SSH_AUTH_SOCK
+server=$(cluster ssh)-server
+agent=
+
+stop_all() {
+    docker rm -f "$server" >/dev/null 2>&1
+    [ -n "$agent" ] && kill "$agent" 2>/dev/null
+}
+trap 'stop_all; e2e_end' EXIT
+
+# ---- keys and servers ---------------------------------------------------------------------------
+
+dir=$E2E_TMP/ssh
+mkdir "$dir" && chmod 755 "$dir" && cd "$dir" || exit 1
+for key in host user stranger; do ssh-keygen -q -t ed25519 -N '' -f $key || exit 1; done
+ssh-keygen -q -t rsa -b 2048 -N '' -f rsa && ssh-keygen -q -t ed25519 -N 'open sesame' -f locked || exit 1
+cat user.pub rsa.pub locked.pub >authorized
+
+# config NAME PORT LINE...
+config() {
+    local name=$1 port=$2
+    shift 2
+    printf '%s\n' "Port $port" 'ListenAddress 127.0.0.1' "HostKey /ssh/host" 'AuthorizedKeysFile /ssh/authorized' \
+        'StrictModes no' 'PasswordAuthentication no' 'KbdInteractiveAuthentication no' 'UsePAM no' 'PidFile none' \
+        'PermitRootLogin yes' 'PerSourcePenalties no' "$@" >"$name.conf"
+}
+
+cat >serve <<'END'
+mkdir -p /run/sshd && cp -r /ssh/. /ssh-own && chown -R root /ssh-own && chmod 600 /ssh-own/host
+for name in plain stdio closed; do
+    sed 's:/ssh/:/ssh-own/:' /ssh-own/$name.conf >/ssh-own/$name
+    /usr/sbin/sshd -D -e -f /ssh-own/$name &
+done
+wait
+END
+cat >sever <<'END'
+for f in $(grep -l '[s]shd-session' /proc/[0-9]*/cmdline 2>/dev/null); do
+    p=${f#/proc/}
+    kill -9 "${p%%/*}"
+done
+true
+END
+
+listening() { [ "$(docker logs "$server" 2>&1 | grep -c 'Server listening')" -eq 3 ]; }
+
+start_servers() {
+    local try base
+    for try in 1 2 3 4 5; do
+        base=$((21000 + (RANDOM * 5 + try) % 7000))
+        plain=$base stdio=$((base + 1)) closed=$((base + 2))
+        config plain $plain
+        config stdio $stdio 'AllowStreamLocalForwarding no'
+        config closed $closed 'AllowStreamLocalForwarding no' 'ForceCommand /bin/false'
+        docker run -d --name "$server" --label "io.dockmpi.cluster=$DMPI_LIVE_CLUSTER" --network host --init \
+            -v "$dir:/ssh:ro" -v /var/run/docker.sock:/var/run/docker.sock \
+            -v "$(command -v docker):/usr/bin/docker:ro" dockmpi/cpu sh /ssh/serve >/dev/null || exit 1
+        wait_until 20 listening && return 0
+        docker logs "$server"
+        docker rm -f "$server" >/dev/null
+    done
+    exit 1
+}
+start_servers
+
+# known FILE KEY: what a known_hosts file says about all three
+known() {
+    local port
+    for port in $plain $stdio $closed; do echo "[127.0.0.1]:$port $(cut -d' ' -f1,2 "$2.pub")"; done >"$1"
+}
+known known host
+known changed stranger
+: >empty
+{ cat known && echo "*.example.com $(cut -d' ' -f1,2 stranger.pub)"; } >patterns
+
+# The user's own ssh configuration, which nobody's real one may disturb.
+cat >config <<END
+Host *
+  UserKnownHostsFile $dir/known
+  GlobalKnownHostsFile /dev/null
+  IdentityFile $dir/user
+  User root
+Host target jump viacommand stranger agent
+  HostName 127.0.0.1
+  Port $plain
+Host target
+  ProxyJump jump
+Host viacommand
+  ProxyCommand socat - TCP:%h:%p
+END
+printf '#!/bin/sh\nexec ssh -F %s/config "$@"\n' "$dir" >program && chmod 755 program
+export DOCKMPI_SSH=$dir/program
+
+# ---- what works ---------------------------------------------------------------------------------
+
+live() { DMPI_LIVE_IDENTITY=$dir/$1 DMPI_LIVE_KNOWN_HOSTS=$dir/$2 DMPI_LIVE_ENGINE=$3 "$build/unit/test_engine_live"; }
+url=ssh://root@127.0.0.1
+
+export DMPI_LIVE_CUT="docker exec $server sh /ssh/sever"
+ok 'every call works over a forwarded socket, and comes back after a cut' live user known $url:$plain
+unlike "$out$err" '[Ss][Kk][Ii][Pp]|by the ssh program' 'by libssh2, with nothing left out'
+ok 'every call works over docker system dial-stdio' live user known $url:$stdio
+unset DMPI_LIVE_CUT
+ok 'a known_hosts file with patterns works' live user patterns $url:$plain
+like "$out$err" 'reached by the ssh program' 'by the ssh program, and says so'
+ok 'an RSA key works' live rsa known $url:$plain
+
+over() { DOCKER_HOST=$1 dockmpi ps; }
+ok 'the ssh configuration is honoured' over ssh://jump
+ok 'ProxyJump works' over ssh://target
+ok 'ProxyCommand works' over ssh://viacommand
+
+eval "$(ssh-agent -a "$dir/agent.sock" -s)" >/dev/null && agent=$SSH_AGENT_PID
+printf '#!/bin/sh\necho open sesame\n' >ask && chmod 755 ask
+DISPLAY=none SSH_ASKPASS=$dir/ask SSH_ASKPASS_REQUIRE=force ssh-add -q "$dir/locked" </dev/null 2>/dev/null
+sed -i "s:IdentityFile .*:IdentityFile $dir/none:" config
+ok 'a key with a passphrase works through the agent' over ssh://agent
+sed -i "s:IdentityFile .*:IdentityFile $dir/user:" config
+unset SSH_AUTH_SOCK SSH_AGENT_PID
+
+# ---- what is refused ----------------------------------------------------------------------------
+
+refused() { # CODE-WORDS TITLE PATTERN URL
+    exits 125 "$1" over "$3"
+    like "$err" "$2" "$1: says so"
+    one_line "$err" "$1: in one line"
+}
+sed -i "s:UserKnownHostsFile .*:UserKnownHostsFile $dir/empty:" config
+refused 'an unknown host' 'host key of .* is not known \(SHA256:.*ssh-keyscan' ssh://jump
+sed -i "s:UserKnownHostsFile .*:UserKnownHostsFile $dir/changed:" config
+refused 'a changed host key' 'HOST KEY OF .* HAS CHANGED.*ssh-keygen -R' ssh://jump
+sed -i "s:UserKnownHostsFile .*:UserKnownHostsFile $dir/known:; s:IdentityFile .*:IdentityFile $dir/stranger:" config
+refused 'a key that is not authorized' 'no key is accepted; tried: .*/stranger \(refused\)' ssh://jump
+sed -i "s:IdentityFile .*:IdentityFile $dir/user:" config
+refused 'a server that forwards nothing and runs nothing' 'cannot be reached there.*AllowStreamLocalForwarding' \
+    "ssh://127.0.0.1:$closed"
+refused 'a socket that is not there' 'run/none.sock cannot be reached' "ssh://127.0.0.1:$plain/run/none.sock"
+refused 'a port where nobody listens' 'no ssh server answers at 127.0.0.1 port 1 .*: Connection refused' ssh://127.0.0.1:1
+
+is "$(find /tmp -maxdepth 1 -name 'dockmpi-ssh-*' -newer "$dir/host" 2>/dev/null | head -n 1)" '' 'no socket is left behind'

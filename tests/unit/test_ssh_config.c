@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "transport/ssh_config.h"
+
+static void takes_what_ssh_says(void **state)
+{
+    (void)state;
+    struct dmpi_ssh_config c = {.port = 22};
+    setenv("SSH_AUTH_SOCK", "/run/agent", 1);
+    dmpi_ssh_config_parse(&c, "user ubuntu\nhostname 10.0.0.7\nport 2222\nproxyjump a@b:1,c\n"
+                              "proxycommand none\nidentitiesonly yes\nidentityfile /dev/null\n"
+                              "identityfile /dev/null\nidentityfile /no/such/key\n"
+                              "userknownhostsfile /a /b\nglobalknownhostsfile /c none\n"
+                              "hostkeyalias fleet\nidentityagent SSH_AUTH_SOCK\nodd\nport 99999\n");
+    assert_string_equal(c.user, "ubuntu");
+    assert_string_equal(c.host, "10.0.0.7");
+    assert_int_equal(c.port, 2222);
+    assert_string_equal(c.proxy_jump, "a@b:1,c");
+    assert_null(c.proxy_command);
+    assert_true(c.identities_only);
+    assert_int_equal(c.identities.n, 1);
+    dmpi_autofree char *files = dmpi_strv_join(&c.known_hosts, " ");
+    assert_string_equal(files, "/a /b /c");
+    assert_string_equal(c.host_key_alias, "fleet");
+    assert_string_equal(c.agent, "/run/agent");
+    dmpi_ssh_config_parse(&c, "identityagent none\n");
+    assert_null(c.agent);
+    dmpi_ssh_config_free(&c);
+}
+
+static void expands_tokens(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *command, *expanded;
+    } cases[] = {
+        {"nc %h %p", "nc 10.0.0.7 2222"},
+        {"aws ssm --target %n --user %r 100%%", "aws ssm --target web --user ubuntu 100%"},
+        {"plain", "plain"},
+        {"odd %C", NULL},
+        {"end %", NULL},
+    };
+    char given[] = "web", host[] = "10.0.0.7", user[] = "ubuntu";
+    struct dmpi_ssh_config c = {.given = given, .host = host, .user = user, .port = 2222};
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(cases); i++) {
+        dmpi_autofree char *text = dmpi_ssh_config_expand(&c, cases[i].command);
+        if (cases[i].expanded)
+            assert_string_equal(text, cases[i].expanded);
+        else
+            assert_null(text);
+    }
+}
+
+static void composes_a_command_line(void **state)
+{
+    (void)state;
+    char program[] = "ssh", user[] = "u", identity[] = "/k", known[] = "/h";
+    struct dmpi_ssh_config c = {.program = program};
+    struct dmpi_endpoint ep = {.scheme = DMPI_SSH, .user = user, .port = 2200};
+    struct dmpi_strv argv = DMPI_STRV_INIT;
+    ep.identity = identity;
+    ep.known_hosts = known;
+    dmpi_ssh_config_argv(&argv, &c, &ep);
+    dmpi_autofree char *line = dmpi_strv_join(&argv, " ");
+    assert_string_equal(line, "ssh -oBatchMode=yes -p2200 -lu -i/k -oUserKnownHostsFile=/h "
+                              "-oGlobalKnownHostsFile=/dev/null");
+    dmpi_strv_free(&argv);
+}
+
+static void works_without_an_ssh_program(void **state)
+{
+    (void)state;
+    char host[] = "h.example", user[] = "me";
+    struct dmpi_endpoint ep = {.scheme = DMPI_SSH, .host = host, .user = user, .port = 0};
+    struct dmpi_ssh_config c;
+    struct dmpi_err err;
+    setenv("DOCKMPI_SSH", "/no/such/program", 1);
+    assert_int_equal(dmpi_ssh_config_load(&c, &ep, NULL, &err), 0);
+    assert_null(c.program);
+    assert_string_equal(c.host, "h.example");
+    assert_string_equal(c.user, "me");
+    assert_int_equal(c.port, 22);
+    assert_true(c.known_hosts.n > 0);
+    dmpi_ssh_config_free(&c);
+    setenv("DOCKMPI_SSH", "/bin/false", 1);
+    assert_int_equal(dmpi_ssh_config_load(&c, &ep, NULL, &err), -1);
+    assert_non_null(strstr(err.msg, "/bin/false -G h.example fails"));
+    dmpi_ssh_config_free(&c);
+    char identity[] = "/no/such/key";
+    ep.identity = identity;
+    setenv("DOCKMPI_SSH", "/no/such/program", 1);
+    assert_int_equal(dmpi_ssh_config_load(&c, &ep, NULL, &err), -1);
+    assert_non_null(strstr(err.msg, "identity file /no/such/key"));
+    dmpi_ssh_config_free(&c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(takes_what_ssh_says),
+        cmocka_unit_test(expands_tokens),
+        cmocka_unit_test(composes_a_command_line),
+        cmocka_unit_test(works_without_an_ssh_program),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
