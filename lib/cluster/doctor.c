@@ -14,34 +14,23 @@
 #include "cluster/doctor_impl.h"
 #include "cluster/down.h"
 #include "cluster/fetch.h"
-#include "cluster/image.h"
 #include "cluster/state.h"
 #include "cluster/up.h"
 #include "engine/engine.h"
-#include "engine/exec.h"
+#include "engine/images.h"
 #include "fleet/fleet.h"
 #include "fleet/parallel.h"
 #include "spec/plan.h"
 
-#define PROBE_MS 60000
 #define CLEAN_MS 60000
-#define DIALS_AT_ONCE "16"
 #define OUTPUT_MAX (1u << 20)
 
-// Bytes that cross each link: enough for packets of full size, which a wrong MTU swallows.
-#define DIAL_BYTES "100000"
-
-struct exam {
-    struct dmpi_report *report;
-    pthread_mutex_t lock; // guards report
-    struct dmpi_fleet *fleet;
-    const struct dmpi_spec *spec;
-    const struct dmpi_plan *plan;
-    const struct dmpi_ctl *ctl;
-    struct dmpi_state state;
-    struct dmpi_mesh mesh;
-    struct dmpi_probe *probes; // one a worker of the mesh
-};
+// The message without its "node NAME: ", which has a column of its own.
+static const char *without_node(const char *msg, const char *node)
+{
+    dmpi_autofree char *prefix = dmpi_xasprintf("node %s: ", node);
+    return dmpi_text_starts_with(msg, prefix) ? msg + strlen(prefix) : msg;
+}
 
 // --- engines -----------------------------------------------------------------------------------
 
@@ -58,7 +47,7 @@ static bool has_nvidia(const json_t *info)
     return false;
 }
 
-static void check_security(struct exam *x, const char *node, const json_t *info)
+static void check_security(struct dmpi_exam *x, const char *node, const json_t *info)
 {
     size_t i;
     json_t *option;
@@ -75,7 +64,7 @@ static void check_security(struct exam *x, const char *node, const json_t *info)
     }
 }
 
-static void check_gpu(struct exam *x, size_t node, const json_t *info)
+static void check_gpu(struct dmpi_exam *x, size_t node, const json_t *info)
 {
     for (size_t i = 0; i < x->plan->n; i++) {
         const struct dmpi_plan_member *m = &x->plan->members[i];
@@ -90,82 +79,143 @@ static void check_gpu(struct exam *x, size_t node, const json_t *info)
     }
 }
 
-static int examine_engine(struct dmpi_engine *engine, size_t node, void *arg, struct dmpi_err *err)
+// What the engine's answer says. By node, so that the table has their order.
+static void judge_engine(struct dmpi_exam *x, size_t node, const struct dmpi_engine *engine,
+                         const json_t *info)
 {
-    struct exam *x = arg;
-    dmpi_json_auto json_t *info = NULL;
-    if (dmpi_engine_info(engine, x->ctl, &info, err) < 0)
-        return -1;
+    const char *name = x->spec->nodes[node].name;
     const char *version = dmpi_json_str(info, "ServerVersion");
-    const char *driver = dmpi_json_str(info, "Driver");
-    pthread_mutex_lock(&x->lock);
-    dmpi_report_add(x->report, DMPI_GOOD, "engine", x->spec->nodes[node].name, NULL,
-                    "%s %s, API %s, %s", dmpi_engine_is_podman(engine) ? "Podman" : "Docker",
-                    version ? version : "?", dmpi_engine_api(engine), driver ? driver : "?");
-    check_security(x, x->spec->nodes[node].name, info);
+    const char *driver = dmpi_json_str(info, "Driver"), *arch = dmpi_json_str(info, "Architecture");
+    char memory[16];
+    dmpi_report_add(x->report, DMPI_GOOD, "engine", name, NULL,
+                    "%s %s, API %s, %s, %s, %lld cores, %s memory",
+                    dmpi_engine_is_podman(engine) ? "Podman" : "Docker", version ? version : "?",
+                    dmpi_engine_api(engine), driver ? driver : "?", arch ? arch : "?",
+                    dmpi_json_int(info, "NCPU", 0),
+                    dmpi_text_human_bytes(memory, dmpi_json_int(info, "MemTotal", 0)));
+    check_security(x, name, info);
     check_gpu(x, node, info);
-    pthread_mutex_unlock(&x->lock);
-    return 0;
 }
 
-static void examine_engines(struct exam *x)
+static void judge_archs(struct dmpi_exam *x, json_t *const *infos)
+{
+    const char *first = NULL, *where = NULL;
+    for (size_t i = 0; i < x->spec->n_nodes; i++) {
+        const char *arch = infos[i] ? dmpi_json_str(infos[i], "Architecture") : NULL;
+        if (!first) {
+            first = arch;
+            where = x->spec->nodes[i].name;
+        } else if (arch && strcmp(arch, first) != 0) {
+            dmpi_report_add(x->report, DMPI_BAD, "engine", x->spec->nodes[i].name,
+                            "use machines of one architecture, or an image of each",
+                            "%s here, %s on %s: the same image runs on one of them only", arch,
+                            first, where);
+        }
+    }
+}
+
+struct asked {
+    const struct dmpi_ctl *ctl;
+    json_t **infos; // one a node
+};
+
+static int ask_engine(struct dmpi_engine *engine, size_t node, void *arg, struct dmpi_err *err)
+{
+    struct asked *asked = arg;
+    return dmpi_engine_info(engine, asked->ctl, &asked->infos[node], err);
+}
+
+static void examine_engines(struct dmpi_exam *x)
 {
     size_t n = dmpi_fleet_size(x->fleet);
     dmpi_autofree struct dmpi_err *errs = dmpi_xcalloc(n, sizeof *errs);
-    dmpi_fleet_each(x->fleet, x->ctl, 0, examine_engine, x, errs);
+    dmpi_autofree json_t **infos = dmpi_xcalloc(n, sizeof(json_t *));
+    struct asked asked = {x->ctl, infos};
+    dmpi_fleet_each(x->fleet, x->ctl, 0, ask_engine, &asked, errs);
     for (size_t i = 0; i < n; i++) {
-        if (errs[i].code == DMPI_OK)
-            continue;
-        dmpi_autofree char *prefix = dmpi_xasprintf("node %s: ", x->spec->nodes[i].name);
-        size_t skip = dmpi_text_starts_with(errs[i].msg, prefix) ? strlen(prefix) : 0;
-        dmpi_report_add(x->report, DMPI_BAD, "engine", x->spec->nodes[i].name, NULL, "%s",
-                        errs[i].msg + skip);
+        struct dmpi_engine *engine;
+        const char *name = x->spec->nodes[i].name;
+        if (errs[i].code == DMPI_OK &&
+            dmpi_fleet_engine(&engine, x->fleet, i, x->ctl, &errs[i]) == 0)
+            judge_engine(x, i, engine, infos[i]);
+        else
+            dmpi_report_add(x->report, DMPI_BAD, "engine", name, NULL, "%s",
+                            without_node(errs[i].msg, name));
     }
+    judge_archs(x, infos);
+    for (size_t i = 0; i < n; i++)
+        json_decref(infos[i]);
 }
 
 // --- images ------------------------------------------------------------------------------------
 
+// An image on a node. Its id differs between kinds of image stores, its content does not.
 struct found_image {
     const struct dmpi_profile *profile;
     const char *node;
-    char *id;
+    bool asked, there;
+    char content[DMPI_SHA256_HEX];
 };
 
-static void compare_images(struct exam *x, struct found_image *found, size_t n)
+static void content_of(char out[DMPI_SHA256_HEX], const json_t *image)
 {
-    for (size_t i = 1; i < n; i++)
-        for (size_t k = 0; k < i; k++) {
-            if (found[i].profile != found[k].profile || strcmp(found[i].id, found[k].id) == 0)
-                continue;
-            dmpi_autofree char *remedy =
-                dmpi_xasprintf("dockmpi image push %s", found[i].profile->name);
-            dmpi_report_add(x->report, DMPI_DOUBTFUL, "image", found[i].node, remedy,
-                            "%s is not the same image as on %s", found[i].profile->image,
-                            found[k].node);
-            break;
-        }
+    static const char *const keys[] = {"Env", "Cmd", "Entrypoint", "WorkingDir", "User"};
+    const json_t *config = dmpi_json_obj(image, "Config");
+    dmpi_json_auto json_t *o = dmpi_json_new_obj();
+    dmpi_json_set(o, "Layers",
+                  json_incref(dmpi_json_arr(dmpi_json_obj(image, "RootFS"), "Layers")));
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(keys); i++) {
+        json_t *value = json_object_get(config, keys[i]);
+        if (value && !json_is_null(value))
+            dmpi_json_set(o, keys[i], json_incref(value));
+    }
+    dmpi_autofree char *text = dmpi_json_dump(o);
+    dmpi_sha256_hex(text, strlen(text), out);
 }
 
-static void examine_images(struct exam *x)
+static void find_image(struct dmpi_exam *x, size_t i, struct found_image *out)
+{
+    const struct dmpi_plan_member *m = &x->plan->members[i];
+    dmpi_json_auto json_t *image = NULL;
+    struct dmpi_engine *engine;
+    struct dmpi_err err = DMPI_ERR_INIT; // a dead engine is told already
+    *out = (struct found_image){.profile = m->profile, .node = x->spec->nodes[m->node].name};
+    if (dmpi_fleet_engine(&engine, x->fleet, m->node, x->ctl, &err) < 0)
+        return;
+    out->there = dmpi_image_inspect(engine, x->ctl, m->profile->image, &image, &err) == 0;
+    out->asked = out->there || err.code == DMPI_ENOTFOUND;
+    if (out->there)
+        content_of(out->content, image);
+}
+
+static void judge_image(struct dmpi_exam *x, const struct found_image *all, size_t i)
+{
+    const struct found_image *it = &all[i], *first = NULL;
+    dmpi_autofree char *push = dmpi_xasprintf("dockmpi image push %s", it->profile->name);
+    for (size_t k = 0; k < i; k++) {
+        if (strcmp(all[k].profile->image, it->profile->image) != 0)
+            continue;
+        if (strcmp(all[k].node, it->node) == 0)
+            return; // told already
+        if (!first && all[k].there)
+            first = &all[k];
+    }
+    if (it->asked && !it->there)
+        dmpi_report_add(x->report, DMPI_BAD, "image", it->node, push,
+                        "%s is not there, so nothing could be started on this node",
+                        it->profile->image);
+    else if (it->there && first && strcmp(first->content, it->content) != 0)
+        dmpi_report_add(x->report, DMPI_DOUBTFUL, "image", it->node, push,
+                        "%s is not the same image as on %s", it->profile->image, first->node);
+}
+
+static void examine_images(struct dmpi_exam *x)
 {
     dmpi_autofree struct found_image *found = dmpi_xcalloc(x->plan->n, sizeof *found);
-    size_t n = 0;
     for (size_t i = 0; i < x->plan->n; i++) {
-        const struct dmpi_plan_member *m = &x->plan->members[i];
-        struct dmpi_image_info info = {0};
-        struct dmpi_engine *engine;
-        struct dmpi_err err = DMPI_ERR_INIT; // told by examine_engines already
-        if (dmpi_fleet_engine(&engine, x->fleet, m->node, x->ctl, &err) < 0 ||
-            dmpi_image_find(&info, engine, m->profile, x->ctl, &err) < 0)
-            continue;
-        if (info.present)
-            found[n++] = (struct found_image){m->profile, x->spec->nodes[m->node].name,
-                                              dmpi_xstrdup(info.id)};
-        dmpi_image_info_free(&info);
+        find_image(x, i, &found[i]);
+        judge_image(x, found, i);
     }
-    compare_images(x, found, n);
-    for (size_t i = 0; i < n; i++)
-        free(found[i].id);
 }
 
 // --- probes ------------------------------------------------------------------------------------
@@ -179,19 +229,6 @@ static const char probe_script[] =
     "echo \"memlock $(ulimit -l)\"\n"
     "echo \"mpi $(mpirun --version 2>/dev/null | head -n1)\"\n";
 
-// Every link: ssh as mpirun will use it, and bytes enough to fill packets. One line a worker that
-// could not be reached, with ssh's own reason.
-static const char dial_script[] =
-    "dial() {\n"
-    "got=$(ssh -o ConnectTimeout=6 \"$1\" head -c " DIAL_BYTES " /dev/zero 2>&1 </dev/null | tr -d "
-    "'\\000' | head -n1)\n"
-    "n=$(ssh -o ConnectTimeout=6 \"$1\" true 2>/dev/null </dev/null && echo 0 || echo 1)\n"
-    "[ \"$n\" = 0 ] && [ -z \"$got\" ] || echo \"$1 ${got:-no answer}\"\n"
-    "}\n"
-    "i=0\n"
-    "for w; do dial \"$w\" & i=$((i + 1)); [ $((i % " DIALS_AT_ONCE ")) = 0 ] && wait; done\n"
-    "wait\n";
-
 static long long wall_ms(void)
 {
     struct timespec now;
@@ -199,39 +236,9 @@ static long long wall_ms(void)
     return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static int run_script(struct exam *x, const struct dmpi_mesh_worker *w, const char *script,
-                      const struct dmpi_strv *args, struct dmpi_buf *out, struct dmpi_err *err)
-{
-    const struct dmpi_member *m = dmpi_state_worker(&x->state, x->spec->name, w->index);
-    struct dmpi_engine *engine;
-    if (!m)
-        return dmpi_err_set(err, DMPI_ENOTFOUND, "%s has vanished", w->alias);
-    const struct dmpi_ctl ctl = dmpi_ctl_within(x->ctl, PROBE_MS);
-    struct dmpi_strv argv = DMPI_STRV_INIT;
-    dmpi_strv_add(&argv, "/bin/sh");
-    dmpi_strv_add(&argv, "-c");
-    dmpi_strv_add(&argv, script);
-    dmpi_strv_add(&argv, "sh");
-    if (args)
-        dmpi_strv_add_all(&argv, args);
-    int code;
-    int rc = dmpi_fleet_engine(&engine, x->fleet, m->node, &ctl, err);
-    if (rc == 0)
-        rc = dmpi_exec_run(engine, &ctl, m->id, &argv, NULL, 0, out, NULL, &code, err);
-    dmpi_strv_free(&argv);
-    return rc;
-}
-
-static void fail_probe(struct exam *x, const struct dmpi_mesh_worker *w, const struct dmpi_err *err)
-{
-    pthread_mutex_lock(&x->lock);
-    dmpi_report_add(x->report, DMPI_BAD, "worker", w->node, NULL, "%s", err->msg);
-    pthread_mutex_unlock(&x->lock);
-}
-
 static void probe_one(size_t i, void *arg)
 {
-    struct exam *x = arg;
+    struct dmpi_exam *x = arg;
     const struct dmpi_mesh_worker *w = &x->mesh.workers[i];
     struct dmpi_probe *p = &x->probes[i];
     struct dmpi_buf out = DMPI_BUF_INIT(OUTPUT_MAX);
@@ -241,63 +248,22 @@ static void probe_one(size_t i, void *arg)
     p->cidr = dmpi_xstrdup(w->cidr);
     p->mtu = w->mtu;
     long long asked = wall_ms();
-    if (run_script(x, w, probe_script, NULL, &out, &err) < 0)
-        fail_probe(x, w, &err);
+    if (dmpi_exam_shell(x, w, probe_script, NULL, &out, &err) < 0)
+        dmpi_exam_failed(x, w, &err);
     else
         dmpi_probe_parse(p, dmpi_buf_str(&out), asked, wall_ms());
     dmpi_buf_free(&out);
 }
 
-static void report_dials(struct exam *x, const struct dmpi_mesh_worker *from, const char *text)
+static int examine_members(struct dmpi_exam *x, struct dmpi_err *err)
 {
-    struct dmpi_strv lines = dmpi_strv_split(text, '\n');
-    pthread_mutex_lock(&x->lock);
-    for (size_t i = 0; i < lines.n; i++) {
-        if (!*lines.v[i])
-            continue;
-        dmpi_autofree char *safe = dmpi_text_print_safe(lines.v[i]);
-        dmpi_report_add(
-            x->report, DMPI_BAD, "network", from->node,
-            "open all TCP ports between the nodes (security group, firewall), and check "
-            "that addr: in the cluster file is the address they reach each other by",
-            "%s cannot reach %s", from->alias, safe);
-    }
-    pthread_mutex_unlock(&x->lock);
-    dmpi_strv_free(&lines);
-}
-
-static void dial_from(size_t i, void *arg)
-{
-    struct exam *x = arg;
-    const struct dmpi_mesh_worker *w = &x->mesh.workers[i];
-    struct dmpi_buf out = DMPI_BUF_INIT(OUTPUT_MAX);
-    struct dmpi_strv aliases = DMPI_STRV_INIT;
-    struct dmpi_err err = DMPI_ERR_INIT;
-    for (size_t k = 0; k < x->mesh.n; k++)
-        if (k != i)
-            dmpi_strv_add(&aliases, x->mesh.workers[k].alias);
-    if (aliases.n && run_script(x, w, dial_script, &aliases, &out, &err) < 0)
-        fail_probe(x, w, &err);
-    else
-        report_dials(x, w, dmpi_buf_str(&out));
-    dmpi_strv_free(&aliases);
-    dmpi_buf_free(&out);
-}
-
-static int examine_members(struct exam *x, struct dmpi_err *err)
-{
-    size_t bad = x->report->bad;
     dmpi_state_load(&x->state, x->fleet, x->spec->name, x->ctl, err); // dead nodes are told already
     if (dmpi_cluster_mesh(&x->mesh, x->fleet, &x->state, x->spec->name, x->ctl, err) < 0)
         return -1;
     x->probes = dmpi_xcalloc(x->mesh.n + 1, sizeof *x->probes);
     dmpi_parallel(x->mesh.n, DMPI_FLEET_WINDOW, probe_one, x);
     dmpi_probes_judge(x->report, x->probes, x->mesh.n);
-    dmpi_parallel(x->mesh.n, DMPI_FLEET_WINDOW, dial_from, x);
-    if (x->report->bad == bad && x->mesh.n > 1)
-        dmpi_report_add(x->report, DMPI_GOOD, "network", NULL, NULL,
-                        "all %zu workers reach each other, packets of full size included",
-                        x->mesh.n);
+    dmpi_exam_network(x);
     for (size_t i = 0; i < x->mesh.n; i++)
         dmpi_probe_clear(&x->probes[i]);
     free(x->probes);
@@ -306,19 +272,33 @@ static int examine_members(struct exam *x, struct dmpi_err *err)
 
 // --- the short-lived cluster -------------------------------------------------------------------
 
-static void report_up(struct exam *x, const struct dmpi_up_result *result)
+// Whether that node was found wanting before any container: no worker can be there.
+static bool told_already(const struct dmpi_report *r, const char *node)
 {
-    for (size_t i = 0; i < result->n; i++)
-        if (result->members[i].change == DMPI_FAILED)
-            dmpi_report_add(x->report, DMPI_BAD, "worker", result->members[i].node, NULL, "%s",
-                            *result->members[i].why ? result->members[i].why : "did not get ready");
+    static const char *const checks[] = {"engine", "image", "gpu"};
+    for (size_t i = 0; i < r->n; i++)
+        for (size_t k = 0; k < DMPI_ARRAY_LEN(checks); k++)
+            if (r->findings[i].verdict == DMPI_BAD && strcmp(r->findings[i].node, node) == 0 &&
+                strcmp(r->findings[i].check, checks[k]) == 0)
+                return true;
+    return false;
+}
+
+static void report_up(struct dmpi_exam *x, const struct dmpi_up_result *result)
+{
+    for (size_t i = 0; i < result->n; i++) {
+        const struct dmpi_up_member *m = &result->members[i];
+        if (m->change == DMPI_FAILED && !m->undone && !told_already(x->report, m->node))
+            dmpi_report_add(x->report, DMPI_BAD, "worker", m->node, NULL, "%s",
+                            without_node(m->why, m->node));
+    }
     if (result->workers_ready == result->workers_wanted)
         dmpi_report_add(x->report, DMPI_GOOD, "worker", NULL, NULL,
                         "a launcher and %d worker%s started and got ready", result->workers_ready,
                         result->workers_ready == 1 ? "" : "s");
 }
 
-static int examine_cluster(struct exam *x, dmpi_progress_fn *progress, void *arg,
+static int examine_cluster(struct dmpi_exam *x, dmpi_progress_fn *progress, void *arg,
                            struct dmpi_err *err)
 {
     const struct dmpi_up_opts opts = {.progress = progress, .progress_arg = arg, .min_workers = 1};
@@ -338,7 +318,7 @@ static int examine_cluster(struct exam *x, dmpi_progress_fn *progress, void *arg
 }
 
 // Not under the caller's control: what was made goes also after Ctrl-C.
-static void clean_up(struct exam *x)
+static void clean_up(struct dmpi_exam *x)
 {
     struct dmpi_ctl none = DMPI_CTL_NONE;
     const struct dmpi_ctl ctl = dmpi_ctl_within(&none, CLEAN_MS);
@@ -381,12 +361,12 @@ int dmpi_doctor(struct dmpi_report *out, struct dmpi_fleet *fleet, struct dmpi_s
     shorten(spec);
     if (dmpi_plan_make(&plan, spec, images_dir, err) < 0)
         return -1;
-    struct exam x = {.report = out,
-                     .lock = PTHREAD_MUTEX_INITIALIZER,
-                     .fleet = fleet,
-                     .spec = spec,
-                     .plan = &plan,
-                     .ctl = ctl};
+    struct dmpi_exam x = {.report = out,
+                          .lock = PTHREAD_MUTEX_INITIALIZER,
+                          .fleet = fleet,
+                          .spec = spec,
+                          .plan = &plan,
+                          .ctl = ctl};
     examine_engines(&x);
     examine_images(&x);
     int rc = dmpi_ctl_check(ctl, err);

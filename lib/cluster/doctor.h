@@ -5,6 +5,7 @@
 #ifndef DMPI_CLUSTER_DOCTOR_H
 #define DMPI_CLUSTER_DOCTOR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/ctl.h"
@@ -59,6 +60,22 @@ struct dmpi_probe {
 void dmpi_probe_parse(struct dmpi_probe *out, const char *text, long long asked_ms,
                       long long answered_ms);
 void dmpi_probe_clear(struct dmpi_probe *probe);
+
+// One direction between two workers, measured over a port of the kernel's choice, as MPI's are.
+struct dmpi_dial {
+    char from[32], to[32]; // "worker-0"
+    char *node;            // of `from`
+    double rtt_ms;         // mean of many; negative: not measured
+    double mib_s;          // negative: not measured
+    char *error;           // NULL: it was reached
+};
+
+// Reads the line that a dialling worker prints for one other: "worker-1 RTT_MS MIB_S", or "worker-1
+// failed REASON". False when it is no such line. error is owned by the caller.
+bool dmpi_dial_parse(struct dmpi_dial *out, const char *line);
+
+// Adds what follows from all dials. Pure.
+void dmpi_dials_judge(struct dmpi_report *report, const struct dmpi_dial *dials, size_t n);
 
 // Adds what follows from the probes of all nodes. Pure.
 void dmpi_probes_judge(struct dmpi_report *report, const struct dmpi_probe *probes, size_t n);

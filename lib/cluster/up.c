@@ -304,6 +304,7 @@ static struct dmpi_up_member result_member(const struct dmpi_work *work,
         .node = dmpi_xstrdup(work->spec->nodes[item->node].name),
         .why = dmpi_xstrdup(why),
         .updated = item->updated && step->change == DMPI_KEPT,
+        .undone = failed && item->err.code == DMPI_OK,
     };
 }
 

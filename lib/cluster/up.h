@@ -38,6 +38,7 @@ struct dmpi_up_member {
     char *node;
     char *why;    // for replaced, removed and failed; else ""
     bool updated; // kept, and given the changed mesh
+    bool undone;  // failed only because the rest did
 };
 
 struct dmpi_up_result {

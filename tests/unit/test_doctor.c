@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -94,12 +95,75 @@ static void slow_answers_hide_skew(void **state)
     dmpi_report_free(&r);
 }
 
+static void reads_a_dial(void **state)
+{
+    (void)state;
+    struct dmpi_dial d;
+    assert_true(dmpi_dial_parse(&d, "worker-12 0.105 940.5"));
+    assert_string_equal(d.to, "worker-12");
+    assert_true(d.rtt_ms > 0.1 && d.rtt_ms < 0.11 && d.mib_s > 940 && d.mib_s < 941);
+    assert_null(d.error);
+    assert_true(dmpi_dial_parse(&d, "worker-1 failed port 5 does not answer\r"));
+    assert_string_equal(d.error, "port 5 does not answer\\x0d");
+    free(d.error);
+    static const char *const odd[] = {"", "worker-1", "worker-1 x y", "worker-1 1",
+                                      "worker-1 failed"};
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(odd); i++)
+        assert_false(dmpi_dial_parse(&d, odd[i]));
+}
+
+static struct dmpi_dial dial(double rtt_ms, double mib_s, char *error)
+{
+    return (struct dmpi_dial){"worker-0", "worker-1", a, rtt_ms, mib_s, error};
+}
+
+static void judges_dials(void **state)
+{
+    (void)state;
+    struct dmpi_dial d[40];
+    struct dmpi_report r = {0};
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(d); i++)
+        d[i] = dial(0.1, 1000, NULL);
+    dmpi_dials_judge(&r, d, DMPI_ARRAY_LEN(d));
+    assert_int_equal(r.n, 1);
+    assert_int_equal(r.findings[0].verdict, DMPI_GOOD);
+    dmpi_report_free(&r);
+
+    d[3] = dial(0.2, 9, NULL);
+    d[4] = dial(80, 1000, NULL);
+    d[5] = dial(0.1, 240, NULL); // much less than the others, but no hindrance
+    dmpi_dials_judge(&r, d, DMPI_ARRAY_LEN(d));
+    assert_int_equal(r.doubtful, 2);
+    assert_string_equal(r.findings[0].node, "a");
+    assert_non_null(strstr(r.findings[0].text, "worker-0 to worker-1: latency 0.20 ms, 9.0 MiB/s"));
+    dmpi_report_free(&r);
+
+    d[7] = dial(-1, -1, five);
+    dmpi_dials_judge(&r, d, DMPI_ARRAY_LEN(d));
+    assert_int_equal(r.bad, 1);
+    assert_string_equal(r.findings[0].text, "worker-0 cannot reach worker-1: 5.0");
+    assert_null(find(&r, "network", DMPI_GOOD));
+    dmpi_report_free(&r);
+
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(d); i++)
+        d[i] = dial(-1, -1, i < 2 ? NULL : five);
+    dmpi_dials_judge(&r, d, DMPI_ARRAY_LEN(d)); // a whole network that is closed is one story
+    assert_int_equal(r.bad, 13);
+    assert_string_equal(r.findings[12].text, "26 more pairs cannot, either");
+    dmpi_report_free(&r);
+
+    dmpi_dials_judge(&r, d, 2);
+    assert_int_equal(r.n, 1);
+    assert_non_null(strstr(r.findings[0].text, "other ports were not tried"));
+    dmpi_report_free(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_a_probe),
-        cmocka_unit_test(judges),
-        cmocka_unit_test(slow_answers_hide_skew),
+        cmocka_unit_test(reads_a_probe),          cmocka_unit_test(judges),
+        cmocka_unit_test(slow_answers_hide_skew), cmocka_unit_test(reads_a_dial),
+        cmocka_unit_test(judges_dials),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
