@@ -8,27 +8,23 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/secret.h"
-#include "cluster/fetch.h"
-#include "cluster/member.h"
 #include "cluster/state.h"
 #include "engine/containers.h"
-#include "engine/exec.h"
 #include "fleet/fleet.h"
 #include "fleet/parallel.h"
 #include "job/compose.h"
 #include "job/manifest.h"
+#include "job/meet.h"
 #include "job/ranks.h"
 #include "job/stream.h"
 #include "job/target.h"
 #include "mesh/files.h"
-#include "mesh/ports.h"
-#include "spec/facts_sh.h"
 #include "spec/plan.h"
 
 #define CLEAN_MS ((int64_t)20000) // for what must be done after a cancel
 #define NAME_TRIES 100            // of others who start jobs at the same moment
-#define ENDED_KEPT 20             // ended jobs of a cluster whose logs are kept
-#define PORTS_MAX ((size_t)1 << 20)
+#define ENDED_MAX 40              // with so many ended jobs,
+#define ENDED_KEPT 20             // all but so many are removed with their logs
 #define SETTLE_MS ((int64_t)30000)
 #define RANKS_MS ((int64_t)10000) // for the ranks of a canceled job
 
@@ -173,29 +169,17 @@ static int start_container(struct run *r, struct dmpi_err *err)
     return 0;
 }
 
-static int fetch_mesh(struct run *r, struct dmpi_err *err)
+static int meet_cluster(struct run *r, struct dmpi_err *err)
 {
-    return dmpi_cluster_mesh(&r->mesh, r->fleet, &r->state, r->spec->name, r->ctl, err);
-}
-
-// A port for the ranks' rendezvous that nobody listens on at the first worker.
-static int choose_port(struct run *r, struct dmpi_err *err)
-{
-    const struct dmpi_target *first = &r->targets.v[r->targets.n > 1 ? 1 : 0];
-    struct dmpi_engine *engine;
-    struct dmpi_strv argv DMPI_AUTO(dmpi_strv_free) = DMPI_STRV_INIT;
-    struct dmpi_buf text DMPI_AUTO(dmpi_buf_free) = DMPI_BUF_INIT(PORTS_MAX);
-    struct dmpi_facts facts DMPI_AUTO(dmpi_facts_free) = {0};
-    const char *const words[] = {"sh", "-c", DMPI_PORTS_SH};
-    dmpi_strv_add_array(&argv, words, DMPI_ARRAY_LEN(words));
     dmpi_autofree char *seed = dmpi_xasprintf("%s/job/%d", r->spec->name, next_index(r));
-    int code;
-    if (dmpi_fleet_engine(&engine, r->fleet, first->node, r->ctl, err) < 0 ||
-        dmpi_exec_run(engine, r->ctl, first->id, &argv, NULL, 0, &text, NULL, &code, err) < 0 ||
-        dmpi_facts_parse(&facts, dmpi_buf_str(&text), text.len, err) < 0 ||
-        dmpi_port_choose(&r->master_port, &facts, NULL, seed, err) < 0)
-        return dmpi_err_wrap(err, "%s: find a free port", first->alias);
-    return 0;
+    const struct dmpi_meet meet = {.fleet = r->fleet,
+                                   .state = &r->state,
+                                   .cluster = r->spec->name,
+                                   .launcher = r->launcher,
+                                   .first = &r->targets.v[r->targets.n > 1 ? 1 : 0],
+                                   .seed = seed,
+                                   .ctl = r->ctl};
+    return dmpi_job_meet(&r->mesh, &r->master_port, &meet, err);
 }
 
 static int sync_code(struct run *r, struct dmpi_err *err)
@@ -206,24 +190,8 @@ static int sync_code(struct run *r, struct dmpi_err *err)
                      &r->result->sync, err);
 }
 
-// Ended jobs keep their logs, but not for ever. Failing here harms nobody.
-static int drop_old_jobs(struct run *r, struct dmpi_err *err)
-{
-    size_t ended = 0;
-    for (size_t i = r->state.n; i-- > 0;) { // the newest of a cluster come last
-        const struct dmpi_member *m = &r->state.members[i];
-        if (m->role != DMPI_JOB || strcmp(m->cluster, r->spec->name) != 0 ||
-            strcmp(m->state, "exited") != 0 || m->node != r->launcher->node)
-            continue;
-        if (++ended >= ENDED_KEPT &&
-            dmpi_container_remove(r->engine, r->ctl, m->id, false, true, err) < 0)
-            dmpi_debug("job %s: %s", m->job, err->msg);
-    }
-    return 0;
-}
-
-static int (*const tasks[])(struct run *r, struct dmpi_err *err) = {
-    start_container, fetch_mesh, sync_code, choose_port, drop_old_jobs};
+static int (*const tasks[])(struct run *r, struct dmpi_err *err) = {start_container, meet_cluster,
+                                                                    sync_code};
 #define N_TASKS DMPI_ARRAY_LEN(tasks)
 
 struct gather {
@@ -329,6 +297,47 @@ static int attend(struct run *r, struct dmpi_err *err)
     return 0;
 }
 
+// Ended jobs keep their logs, but not for ever. Failing here harms nobody.
+static void drop_old_jobs(const struct run *r)
+{
+    const struct dmpi_member *ended[ENDED_MAX * 2];
+    size_t n = 0;
+    for (size_t i = r->state.n; i-- > 0 && n < DMPI_ARRAY_LEN(ended);) { // the newest come last
+        const struct dmpi_member *m = &r->state.members[i];
+        if (m->role == DMPI_JOB && strcmp(m->cluster, r->spec->name) == 0 &&
+            strcmp(m->state, "exited") == 0 && m->node == r->launcher->node)
+            ended[n++] = m;
+    }
+    for (size_t i = ENDED_KEPT; n >= ENDED_MAX && i < n; i++) {
+        struct dmpi_err err;
+        if (dmpi_container_remove(r->engine, r->ctl, ended[i]->id, false, true, &err) < 0)
+            dmpi_debug("job %s: %s", ended[i]->job, err.msg);
+    }
+}
+
+// The job is attended to while others are cleared away.
+struct course {
+    struct run *run;
+    int rc;
+    struct dmpi_err *err;
+};
+
+static void course_item(size_t i, void *arg)
+{
+    struct course *c = arg;
+    if (i == 0)
+        c->rc = attend(c->run, c->err);
+    else
+        drop_old_jobs(c->run);
+}
+
+static int go(struct run *r, struct dmpi_err *err)
+{
+    struct course c = {.run = r, .err = err};
+    dmpi_parallel(2, 2, course_item, &c);
+    return c.rc;
+}
+
 // A job that did not come to its start leaves nothing; one that ended leaves its log if wanted.
 static void clean(struct run *r, bool started)
 {
@@ -351,7 +360,7 @@ static int perform(struct run *r, struct dmpi_err *err)
         rc = feed(r, err);
     bool started = rc == 0;
     if (rc == 0)
-        rc = attend(r, err);
+        rc = go(r, err);
     clean(r, started);
     return rc;
 }
