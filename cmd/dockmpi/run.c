@@ -178,7 +178,7 @@ static const struct dmpi_opt opts[] = {
     {"detach", 'd', DMPI_OPT_FLAG, offsetof(struct run, detach), NULL,
      "print the job's name and return while it runs", 0, 0},
     {"interactive", 'i', DMPI_OPT_FLAG, offsetof(struct run, interactive), NULL,
-     "give rank 0 our standard input", 0, 0},
+     "give rank 0 our standard input (Open MPI 5.0 loses parts of large ones)", 0, 0},
     {"rm", 0, DMPI_OPT_FLAG, offsetof(struct run, remove), NULL,
      "keep no log of the job after its end", 0, 0},
     {"timeout", 0, DMPI_OPT_DURATION, offsetof(struct run, timeout_ms), "TIME",

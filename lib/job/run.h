@@ -31,8 +31,9 @@ struct dmpi_run_opts {
     bool keep;          // keep the finished container, for `logs`
     bool detach;        // return when it runs; the container stays until `jobs --prune` or `down`
     int64_t timeout_ms; // cancel the job after that time; 0: never
-    int stdin_fd;       // copied to rank 0 until its end; -1: no standard input
-    int insist_fd;      // readable: the user insists, the job is killed; -1: none
+    int stdin_fd;  // copied to rank 0 until its end; -1: no standard input. The mpirun of Open MPI
+                   // 5.0 loses parts of what is more than some KiB
+    int insist_fd; // readable: the user insists, the job is killed; -1: none
     struct dmpi_streams streams; // the job's stdout and stderr as they come
     struct dmpi_transfer_progress progress;
     // Told once, before the job starts (may be NULL).
