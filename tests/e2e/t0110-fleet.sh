@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Three hosts, two generations of the engine, over TLS: images, up, run, a host that is off, down.
+# Three hosts, two generations of the engine, over TLS and ssh: images, up, run, a host that is off, down.
 # timeout: 600
 # debug: no (every path runs there in the tests on one engine)
 # valgrind: no (every path runs there in the tests on one engine)
@@ -13,22 +13,26 @@ small_images
 lab_up 3
 C=$(cluster fleet)
 
-# nodes FILE IMAGE [EXTRA-LINE...]: a cluster file of the three hosts
+# nodes FILE IMAGE TRANSPORT-OF-EACH...: a cluster file of the hosts h0, h1, ...
 nodes() {
-    local file=$1 image=$2 host
+    local file=$1 image=$2 host how i=0
     shift 2
     {
-        printf 'name: %s\ndefaults: { tls: %s }\n' "$C" "$LAB_DIR/tls"
-        printf '%s\n' "$@"
-        echo 'nodes:'
-        for host in h0 h1 h2; do
-            echo "  - { name: $host, docker: \"tcp://$(address $host):2376\", addr: $(address $host), image: $image }"
+        printf 'name: %s\ndefaults: { user: ubuntu, identity: %s, known_hosts: %s }\nnodes:\n' \
+            "$C" "$LAB_DIR/id_lab" "$LAB_DIR/known_hosts"
+        for how; do
+            host=h$i i=$((i + 1))
+            case $how in
+            ssh) docker="\"ssh://$(address $host)\"" ;;
+            tls) docker="\"tcp://$(address $host):2376\", tls: $LAB_DIR/tls" ;;
+            esac
+            echo "  - { name: $host, docker: $docker, addr: $(address $host), image: $image }"
         done
     } >"$file"
 }
 
 # ---- images come by themselves ------------------------------------------------------------------
-nodes three.yaml small
+nodes three.yaml small tls tls tls
 ok 'up brings three hosts up' dockmpi up -f three.yaml
 for host in h0 h1 h2; do
     like "$err" "^$host: got dockmpi/launcher:latest: " "$host was sent the image it lacked"
@@ -81,6 +85,21 @@ is "$(on_hosts h2 | wc -l)" 1 'its container is still there when it is back'
 ok 'down again' dockmpi down -f three.yaml
 is "$(on_hosts h0 h1 h2)" '' 'leaves nothing anywhere'
 
+# ---- over ssh, with nothing but Docker and sshd on the hosts ------------------------------------------
+nodes ssh.yaml small ssh ssh ssh
+ok 'up over ssh' dockmpi up -f ssh.yaml
+like "$out" '3 of 3 workers ready' 'brings three hosts up'
+ok 'exec' dockmpi exec -f ssh.yaml --all -- hostname
+is "$(wc -l <<<"$out")" 4 'reaches the launcher and every worker'
+ok 'run' dockmpi run -f ssh.yaml -- hostname
+is "$(sort <<<"$out")" "$(printf "dockmpi-$C-worker-%s\n" 0 1 2)" 'one rank ran on each host'
+sed -i "s/^\($(address h1) [^ ]*\) .*/\1 $(cut -d' ' -f2 "$LAB_DIR/id_lab.pub")/" "$LAB_DIR/known_hosts"
+exits 125 'a host with another key is refused' dockmpi up -f ssh.yaml
+like "$err" "node h1: .*key" 'and named'
+ok 'down' dockmpi down -f three.yaml
+is "$(on_hosts h0 h1 h2)" '' 'nothing is left'
+lab up 3 >/dev/null 2>&1 # writes known_hosts anew
+
 # ---- other places ---------------------------------------------------------------------------------
 # A second network on every host, of the same subnet, that does not reach the others.
 for host in h0 h1 h2; do
@@ -109,7 +128,7 @@ need_image cpu
 size() { docker image inspect -f '{{.Size}}' "dockmpi/$1"; }
 layer=$(($(size cpu) - $(size launcher)))
 export DOCKMPI_IMAGES=$E2E_ROOT/images
-nodes cpu.yaml cpu
+nodes cpu.yaml cpu ssh ssh tls
 before=$(received h1)
 ok 'image push' dockmpi image push cpu -f cpu.yaml
 like "$err" '^h1: got dockmpi/cpu:latest: .*, 2 of 3 layers were there already' 'sends what is missing'
