@@ -16,13 +16,13 @@
 struct lane {
     struct dmpi_ssh_pump *pump;       /* by libssh2 */
     struct dmpi_ssh_program *program; /* or by the ssh program */
-    char path[64];
+    char path[108];
     pthread_mutex_t lock;
 };
 
 struct ssh_state {
     struct dmpi_ssh_config config;
-    char dir[48];             /* private folder of the sockets */
+    char dir[96];             /* private folder of the sockets */
     atomic_bool only_program; /* libssh2 was tried in vain */
     struct lane lanes[DMPI_LANE_COUNT];
 };
@@ -99,15 +99,17 @@ static int lane_ensure(struct dmpi_transport *t, enum dmpi_lane which, const str
     return result;
 }
 
+/* A socket's path has 107 bytes at most: a long runtime folder is no use. */
 static int make_folder(struct ssh_state *st, struct dmpi_err *err)
 {
-    snprintf(st->dir, sizeof st->dir,
-             "/tmp/dockmpi-ssh-XXXXXX"); /* short: a socket's path has 107 bytes */
-    if (!mkdtemp(st->dir)) {
-        st->dir[0] = '\0';
-        return dmpi_err_sys(err, errno, "a folder for sockets in /tmp");
-    }
-    return 0;
+    const char *home = getenv("XDG_RUNTIME_DIR");
+    if (!home || *home != '/' || strlen(home) > 70 || access(home, W_OK) != 0)
+        home = "/tmp";
+    snprintf(st->dir, sizeof st->dir, "%s/dockmpi-ssh-XXXXXX", home);
+    if (mkdtemp(st->dir))
+        return 0;
+    st->dir[0] = '\0';
+    return dmpi_err_sys(err, errno, "a folder for sockets in %s", home);
 }
 
 static int ssh_open(struct dmpi_transport *t, const struct dmpi_ctl *ctl, struct dmpi_err *err)

@@ -27,6 +27,8 @@ trap 'stop_all; e2e_end' EXIT
 
 dir=$E2E_TMP/ssh
 mkdir "$dir" && chmod 755 "$dir" && cd "$dir" || exit 1
+export XDG_RUNTIME_DIR=$dir/run
+mkdir -m 700 run
 for key in host user stranger; do ssh-keygen -q -t ed25519 -N '' -f $key || exit 1; done
 ssh-keygen -q -t rsa -b 2048 -N '' -f rsa && ssh-keygen -q -t ed25519 -N 'open sesame' -f locked || exit 1
 cat user.pub rsa.pub locked.pub >authorized
@@ -151,4 +153,4 @@ refused 'a server that forwards nothing and runs nothing' 'cannot be reached the
 refused 'a socket that is not there' 'run/none.sock cannot be reached' "ssh://127.0.0.1:$plain/run/none.sock"
 refused 'a port where nobody listens' 'no ssh server answers at 127.0.0.1 port 1 .*: Connection refused' ssh://127.0.0.1:1
 
-is "$(find /tmp -maxdepth 1 -name 'dockmpi-ssh-*' -newer "$dir/host" 2>/dev/null | head -n 1)" '' 'no socket is left behind'
+is "$(find run -mindepth 1)" '' 'no socket is left behind'
