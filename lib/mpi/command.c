@@ -163,6 +163,10 @@ static void add_rank_env(struct composer *c, const struct dmpi_strv *env)
 {
     struct dmpi_strv *argv = &c->out->argv;
 
+    if (c->job->has_stdin) { // the value is run-job's
+        dmpi_strv_add(argv, "-x");
+        dmpi_strv_add(argv, "DOCKMPI_STDIN");
+    }
     for (size_t i = 0; i < env->n; i++) {
         dmpi_autofree char *name = dmpi_xstrndup(env->v[i], strcspn(env->v[i], "="));
 
@@ -321,6 +325,8 @@ static char *job_text(const struct dmpi_mpi_command *command, const struct dmpi_
     dmpi_autofree char *mpirun = dmpi_shquote(command->argv.v[0]);
 
     dmpi_buf_adds(&out, "# Written by dockmpi.\n");
+    if (job->has_stdin) // run-job looks for this line
+        dmpi_buf_adds(&out, "# Reads standard input.\n");
     dmpi_buf_addf(&out,
                   "if ! command -v %s >/dev/null; then\n"
                   "    echo dockmpi: %s: not found in the image of the launcher >&2\n"
@@ -336,7 +342,7 @@ static char *job_text(const struct dmpi_mpi_command *command, const struct dmpi_
     }
     if (!arranges_output(job))
         dmpi_buf_adds(&out, "[ ! -r " OUTPUT_LIB " ] || export LD_PRELOAD=" OUTPUT_LIB "\n");
-    dmpi_buf_addf(&out, "exec %s%s\n", words, job->has_stdin ? "" : " </dev/null");
+    dmpi_buf_addf(&out, "exec %s </dev/null\n", words);
     return dmpi_buf_steal(&out);
 }
 

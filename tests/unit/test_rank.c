@@ -196,8 +196,28 @@ static void test_job_streams(void **state)
     put_file("job", "head -c 3000000 /dev/zero | tr '\\0' x; head -c 3000000 /dev/zero >&2\n");
     check("sh run-job 2>/dev/null | wc -c | tr -d ' '", 0, "3000000\n");
     check("sh run-job 2>&1 >/dev/null | wc -c | tr -d ' '", 0, "3000000\n");
-    put_file("job", "exec cat\n");
-    check("[ \"$(seq 100000 | sh run-job | cksum)\" = \"$(seq 100000 | cksum)\" ]", 0, "");
+}
+
+// The worker is this machine, behind a ssh that ends in a local shell.
+static void test_job_stdin(void **state)
+{
+    (void)state;
+    put_file("hostfile", "worker-0 slots=1\n");
+    put_file("index", "0 cpu\n");
+    put_file("env", "");
+    put_file("ssh", "#!/bin/sh\nshift\nexec sh -c \"$1\"\n");
+    check("chmod 755 ssh", 0, "");
+    put_file("job", "# x\n# Reads standard input.\nexec sh rank cat </dev/null\n");
+    check("[ \"$(seq 100000 | PATH=.:$PATH sh run-job | cksum)\" = \"$(seq 100000 | cksum)\" ]", 0,
+          "");
+    check("PATH=.:$PATH sh run-job </dev/null", 0, "");
+    put_file("job", "# x\n# Reads standard input.\nexec sh rank true </dev/null\n");
+    check("seq 100000 | PATH=.:$PATH sh run-job", 0, ""); // which nobody reads
+    put_file("job", "# x\n# Reads standard input.\nexit 3\n");
+    check("seq 100000 | PATH=.:$PATH sh run-job", 3, ""); // and nobody comes to read
+    put_file("job", "# x\n# y\nexec cat\n");
+    check("echo unasked | PATH=.:$PATH sh run-job", 0, "");
+    check("ls -d /tmp/dockmpi-job.* 2>/dev/null | wc -l | tr -d ' '", 0, "0\n");
 }
 
 // Starts run-job the way the engine does, waits for the job's first output, sends the signal. Returns
@@ -237,10 +257,10 @@ static void test_job_stops(void **state)
         int signal_number, code;
         int64_t least_ms, most_ms;
     } cases[] = {
-        {"trap 'exit 1' TERM; echo up; sleep 9 & wait\n", SIGTERM, 143, 0, 4000},
-        {"trap 'exit 1' TERM; echo up; sleep 9 & wait\n", SIGINT, 130, 0, 4000},
-        {"trap 'exit 0' TERM; echo up; sleep 9 & wait\n", SIGTERM, 0, 0, 4000},
-        {"trap 'exit 9' USR1; echo up; sleep 9 & wait\n", SIGUSR1, 9, 0, 4000},
+        {"trap 'exit 1' TERM; echo up; while :; do sleep 0.1; done\n", SIGTERM, 143, 0, 4000},
+        {"trap 'exit 1' TERM; echo up; while :; do sleep 0.1; done\n", SIGINT, 130, 0, 4000},
+        {"trap 'exit 0' TERM; echo up; while :; do sleep 0.1; done\n", SIGTERM, 0, 0, 4000},
+        {"trap 'exit 9' USR1; echo up; while :; do sleep 0.1; done\n", SIGUSR1, 9, 0, 4000},
         {"trap '' TERM; echo up; while :; do sleep 1; done\n", SIGTERM, 143, 4500, 12000},
     };
 
@@ -260,7 +280,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rank_runs),    cmocka_unit_test(test_rank_place),
         cmocka_unit_test(test_rank_refuses), cmocka_unit_test(test_job_codes),
-        cmocka_unit_test(test_job_streams),  cmocka_unit_test(test_job_stops),
+        cmocka_unit_test(test_job_streams),  cmocka_unit_test(test_job_stdin),
+        cmocka_unit_test(test_job_stops),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
