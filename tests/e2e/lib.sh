@@ -97,6 +97,16 @@ unlike() {
     fi
 }
 
+# json TITLE PYTHON [ARGS...]: the stdout of the last command is JSON, and holds as `r` what is asserted.
+json() {
+    local title=$1 code=$2
+    shift 2
+    cp "$E2E_TMP/out" "$E2E_TMP/json"
+    ok "$title" python3 -c "import json, sys
+with open(sys.argv.pop(1)) as f: r = json.load(f)
+$code" "$E2E_TMP/json" "$@"
+}
+
 # one_line TEXT TITLE: an error is one line, not a stack of noise.
 one_line() {
     is "$(printf '%s\n' "$1" | grep -c .)" 1 "$2" || printf '%s\n' "$1" | sed 's/^/#   /'

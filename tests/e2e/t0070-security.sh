@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Keys never rest, files have exact owners and modes, hosts are checked, sshd takes keys on its address only.
+# timeout: 240
+. "$(dirname "$0")/lib.sh"
+need_image cpu
+a=$(cluster a) b=$(cluster b)
+ok 'up' dockmpi up --name "$a" --workers 2 --image cpu
+ok 'a second cluster' dockmpi up --name "$b" --workers 1 --image cpu
+ok 'a job, so that there is one more container' dockmpi run --name "$a" -- true
+
+in_container() { docker exec "dockmpi-$a-$1" "${@:2}"; }
+members=(launcher worker-0 worker-1)
+for m in "${members[@]}"; do
+    ok "the key is there ($m)" in_container "$m" grep -q 'OPENSSH PRIVATE KEY' /etc/dockmpi/id_ed25519
+    is "$(in_container "$m" stat -c '%a %u:%g' /etc/dockmpi)" '700 0:0' "the folder is root's alone ($m)"
+    is "$(in_container "$m" sh -c 'grep -l "PRIVATE KEY" /etc/dockmpi/* | xargs stat -c "%a %u:%g" | sort -u')" '600 0:0' \
+        "private keys are root's alone ($m)"
+    is "$(in_container "$m" sh -c 'find /etc/dockmpi /root/.ssh ! -user 0 -o ! -group 0 -o -perm /022 ! -type l')" '' \
+        "nothing is writable by others ($m)"
+    is "$(in_container "$m" stat -f -c %T /etc/dockmpi)" tmpfs "it lies in memory ($m)"
+done
+
+# Nowhere else: not in what the engine tells, not in the container's layer, not in its log, not on our disk.
+for name in $(containers "$a") $(containers "$b"); do
+    unlike "$(docker inspect "$name")" 'PRIVATE KEY|b3BlbnNzaC1rZXk' "no key in docker inspect ($name)"
+    unlike "$(docker logs "$name" 2>&1)" 'PRIVATE KEY|b3BlbnNzaC1rZXk' "no key in docker logs ($name)"
+    left=$(docker diff "$name" | awk '$1 != "D" { print $2 }' | grep -E 'id_ed25519|host_key|_key$')
+    is "$left" '' "no key in the container's layer ($name)"
+done
+is "$(grep -rlE 'PRIVATE KEY|b3BlbnNzaC1rZXk' "$HOME" "$XDG_CONFIG_HOME" "$XDG_CACHE_HOME" "${XDG_RUNTIME_DIR:-/nonexistent}" 2>/dev/null)" '' \
+    "no key on the user's disk"
+for image in dockmpi/launcher dockmpi/cpu; do
+    is "$(docker run --rm --network none --entrypoint sh "$image" -c 'ls /etc/ssh/ssh_host_*_key /root/.ssh/id_* /etc/dockmpi/* 2>/dev/null')" '' \
+        "no key in the image $image"
+done
+
+# Host keys: each worker its own, all known beforehand, a wrong one refused.
+in_container launcher cat /etc/dockmpi/ssh_config >ssh_config
+like "$(cat ssh_config)" 'StrictHostKeyChecking[ =]+yes' 'StrictHostKeyChecking yes'
+is "$(for m in worker-0 worker-1; do in_container $m cat /etc/dockmpi/host_key; done | grep -c 'BEGIN')" 2 'every worker has a host key'
+is "$(for m in worker-0 worker-1; do in_container $m sha256sum /etc/dockmpi/host_key; done | cut -c1-64 | sort -u | wc -l)" 2 'each its own'
+ok 'ssh by alias from the launcher' in_container launcher ssh -F /etc/dockmpi/ssh_config worker-1 true
+ok 'plain ssh by alias' in_container launcher ssh worker-0 true
+ok 'ssh from worker to worker' in_container worker-0 ssh -F /etc/dockmpi/ssh_config worker-1 true
+t in_container launcher sh -c 'sed "s/worker-0/worker-x/; s/worker-1/worker-0/; s/worker-x/worker-1/" /etc/dockmpi/known_hosts >/tmp/swapped
+    ssh -F /etc/dockmpi/ssh_config -o UserKnownHostsFile=/tmp/swapped worker-1 true'
+[ $rc -ne 0 ] && pass 'a wrong host key is refused' || fail 'a wrong host key is refused'
+like "$err" 'HOST IDENTIFICATION HAS CHANGED|Host key verification failed' 'and that is the reason'
+
+# sshd: keys only, root's key only, on the data address only.
+port=$(awk '$1 == "Host" { in_block = ($2 == "worker-0") } in_block && $1 == "Port" { print $2; exit }' ssh_config)
+config=$(in_container worker-0 sh -c '/usr/sbin/sshd -T -f /etc/dockmpi/sshd_config 2>/dev/null')
+for line in 'passwordauthentication no' 'kbdinteractiveauthentication no' 'permitemptypasswords no' 'permitrootlogin (without|prohibit)-password' \
+    "listenaddress 127\.0\.0\.1:$port"; do
+    like "$config" "^$line\$" "sshd: $line"
+done
+is "$(grep -c '^listenaddress' <<<"$config")" 1 'sshd: no other address'
+if command -v ssh >/dev/null; then
+    t ssh -F none -p "$port" -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=60 \
+        root@127.0.0.1 true
+    is $rc 255 'sshd refuses who has no key'
+    like "$err" 'Permission denied \(publickey\)' 'and offers nothing but keys'
+fi
+t docker exec "dockmpi-$b-launcher" ssh -F none -i /etc/dockmpi/id_ed25519 -o IdentitiesOnly=yes -p "$port" -o BatchMode=yes \
+    -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=60 root@127.0.0.1 true
+is $rc 255 'the key of another cluster opens nothing'
+
+ok 'down' dockmpi down --name "$a"
+ok 'down' dockmpi down --name "$b"
