@@ -8,6 +8,7 @@ import re
 import select
 import signal
 import struct
+import subprocess
 import sys
 import termios
 import time
@@ -77,3 +78,13 @@ class Terminal:
 def check(condition, message):
     if not condition:
         sys.exit(message)
+
+
+def until(argv, pattern, limit=120):
+    """Runs a command until what it prints matches."""
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        if re.search(pattern, subprocess.run(argv, capture_output=True, text=True).stdout):
+            return
+        time.sleep(0.1)
+    sys.exit(f"{argv} never printed {pattern!r}")

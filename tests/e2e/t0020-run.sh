@@ -93,7 +93,7 @@ client=$!
 wait_until $E2E_LIMIT grep -q first out && pass 'output comes while the job runs' || fail 'output comes while the job runs'
 
 # Ctrl-C: the job is over on every worker.
-sleeping() { docker top "dockmpi-$c-worker-0" -eo args 2>/dev/null | grep -qE 'sleep 600|prted'; }
+sleeping() { docker top "dockmpi-$c-worker-0" -eo pid,args 2>/dev/null | grep -qE 'sleep 600|prted'; }
 not_sleeping() { ! sleeping; }
 ok 'a rank runs on worker-0' wait_until $E2E_LIMIT sleeping
 kill -INT $client

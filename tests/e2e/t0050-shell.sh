@@ -11,8 +11,9 @@ export PYTHONPATH=$E2E_ROOT/tests/e2e C=$c TERM=xterm
 
 ok 'a terminal: size, resize, Ctrl-C, exit code' python3 -c '
 import os
-from ptytalk import Terminal, check
-t = Terminal([os.environ["DOCKMPI"], "shell", "--name", os.environ["C"], "worker-1"], rows=33, cols=101)
+from ptytalk import Terminal, check, until
+cluster = os.environ["C"]
+t = Terminal([os.environ["DOCKMPI"], "shell", "--name", cluster, "worker-1"], rows=33, cols=101)
 t.repeat("stty size\r", r"33 101\r\n")
 t.send("echo in-$((40+2)) $TERM $(tty)\r")
 t.expect(r"in-42 xterm /dev/pts/\d+")
@@ -20,6 +21,8 @@ t.resize(44, 77)
 t.repeat("stty size\r", r"44 77\r\n")
 t.send("echo go-$((1+1)); sleep 3000\r")
 t.expect(r"go-2\r\n")
+# Not before the command is in the foreground: until then Ctrl-C would meet the shell.
+until(["docker", "top", f"dockmpi-{cluster}-worker-1", "-eo", "pid,args"], r"(?m) sleep 3000$")
 t.send("\x03")
 t.send("echo after-$((2+3))\r")
 t.expect(r"after-5\r\n")
