@@ -24,6 +24,9 @@ static const struct {
     {"bind source path does not exist", "create that folder on the node first"},
     {"no space left on device",
      "the node's disk is full: free some space there (`docker system df` shows what Docker holds)"},
+    {"No space left on device", "the disk there is full: free some space"},
+    // How tar words a disk that fills up in the middle of a block.
+    {": Wrote only", "no space left on that disk: free some space"},
     {"rlimit", "the engine may not raise that limit: take the ulimit out of the image profile"},
     {"unable to apply caps",
      "the engine itself lacks that capability: take it out of the image profile"},

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "cluster/remedy.h"
 #include "engine/exec.h"
 
 #define CHUNK ((size_t)256 * 1024)
@@ -115,8 +116,9 @@ static int ended_badly(const struct dmpi_pipe *p, const char *argv0, int code, s
     if (code == 126 || code == 127)
         return dmpi_err_set(err, DMPI_ENOTFOUND,
                             "the image has no working '%s', which dockmpi needs there", argv0);
-    return dmpi_err_set(err, DMPI_EENGINE, "%s",
-                        line[0] ? line : "the transfer ended before its time");
+    dmpi_err_set(err, DMPI_EENGINE, "%s", line[0] ? line : "the transfer ended before its time");
+    dmpi_remedy_add(err);
+    return -1;
 }
 
 int dmpi_pipe_finish(struct dmpi_pipe *p, const char *argv0, const struct dmpi_ctl *ctl,

@@ -116,9 +116,11 @@ bad 'a job that is not there' 'multinode' dockmpi run --name "$c" multinode_ddp_
 echo 'just words' >words
 bad 'a script without an interpreter' 'words' dockmpi run --name "$c" ./words
 bad 'a folder without a program' 'images' dockmpi run --name "$c" ./images
-bad 'a program that is not in the image' 'no-such-program' dockmpi run --name "$c" -- no-such-program
-bad 'a signal that is none' 'NOSIG' dockmpi cancel --name "$c" -s NOSIG 1
-bad 'an unknown backend' 'carrier' dockmpi run --name "$c" --backend carrier multinode_ddp_mpi -- 1 1
+exits 127 'a program that is not in the image' dockmpi run --name "$c" -- no-such-program
+like "$err" '^dockmpi: no-such-program: not found in image cpu' 'a program that is not in the image: says so'
+is "$out" '' 'a program that is not in the image: nothing on stdout'
+exits 2 'an unknown backend' dockmpi run --name "$c" --backend carrier multinode_ddp_mpi -- 1 1
+like "$err" 'carrier.*gloo' 'an unknown backend: says which there are'
 exits 5 'a job that fails' dockmpi run --name "$c" --np 1 -- sh -c 'exit 5'
 is "$out" '' 'a job that fails: nothing on stdout'
 exits 139 'a job that is killed' dockmpi run --name "$c" --np 1 -- sh -c 'kill -SEGV $$'
@@ -135,7 +137,7 @@ mkdir -p small
 if mount -t tmpfs -o size=1m,mode=755 tmpfs small 2>/dev/null; then
     ok 'up with a small disk' dockmpi up --name "$c" --workers 1 --image cpu --volume "$PWD/small:/small"
     head -c 3000000 /dev/zero >large
-    bad 'a full disk' '[Nn]o space left' dockmpi cp --name "$c" large worker-0:/small/
+    bad 'a full disk' 'no space left' dockmpi cp --name "$c" large worker-0:/small/
     ok 'down' dockmpi down --name "$c"
     umount small
 fi

@@ -35,6 +35,7 @@ static void known_refusals_get_a_remedy(void **state)
          "such file or directory",
          "/bin/sh"},
         {"mkdir /var/lib/docker/overlay2/x: no space left on device", "disk is full"},
+        {"tar: large: Wrote only 4608 of 10240 bytes", "no space left"},
         {"dockmpi-worker: 5: tar: not found", "must contain tar"},
         {"some other sorrow", NULL},
     };
