@@ -68,6 +68,17 @@ static void print_removed(const struct dmpi_state *removed)
     }
 }
 
+/* Containers cost nothing; rented machines do. */
+static void remind(const struct dmpi_session *session)
+{
+    size_t far = 0;
+    for (size_t i = 0; i < session->spec.n_nodes; i++)
+        far += !dmpi_endpoint_local(&session->spec.nodes[i].ep);
+    if (far)
+        dmpi_out_note("%zu remote host%s still on; rented machines cost until they are stopped",
+                      far, far == 1 ? " is" : "s are");
+}
+
 static int take_down(const struct down *o, struct dmpi_session *session, struct dmpi_err *err)
 {
     struct dmpi_down_opts opts = {.progress = show};
@@ -80,9 +91,12 @@ static int take_down(const struct down *o, struct dmpi_session *session, struct 
         dmpi_out_json(result_json(&result.removed, session->fleet, result.left));
     else if (rc == 0)
         print_removed(&result.removed);
-    for (size_t i = 0; rc < 0 && session->spec.n_nodes > 1 && i < result.removed.n_nodes; i++)
-        if (result.removed.errs[i].code != DMPI_OK)
-            dmpi_out_note("%s", result.removed.errs[i].msg);
+    if (rc < 0 && dmpi_state_failed(&result.removed) > 1) /* else err says the same */
+        for (size_t i = 0; i < result.removed.n_nodes; i++)
+            if (result.removed.errs[i].code != DMPI_OK)
+                dmpi_out_note("%s", result.removed.errs[i].msg);
+    if (rc == 0 && result.removed.n)
+        remind(session);
     if (rc == 0 && !o->all)
         dmpi_session_forget(session->spec.name);
     dmpi_down_result_free(&result);

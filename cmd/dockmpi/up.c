@@ -18,7 +18,7 @@ struct up {
     struct dmpi_strv volumes, env;
     const char *image, *workdir, *workers, *slots, *shm_size, *user;
     long long min_workers;
-    int64_t ready_ms;
+    int64_t ready_ms, wait_ms;
     bool dry_run, force;
 };
 
@@ -75,6 +75,38 @@ static void print_node_errors(const struct dmpi_up_result *r)
             dmpi_out_note("warning: %s", r->errs[i].msg);
 }
 
+static int answer(struct dmpi_engine *engine, size_t node, void *arg, struct dmpi_err *err)
+{
+    (void)engine;
+    (void)node;
+    (void)arg;
+    (void)err;
+    return 0;
+}
+
+/* Hosts that are still booting: asks again until every engine answers or the patience is over. */
+static int wait_for_hosts(struct dmpi_fleet *fleet, int64_t patience_ms, struct dmpi_err *err)
+{
+    enum { PAUSE_MS = 3000 };
+    size_t n = dmpi_fleet_size(fleet), failed, before = n + 1;
+    dmpi_autofree struct dmpi_err *errs = dmpi_xcalloc(n, sizeof *errs);
+    const struct dmpi_ctl patience = dmpi_ctl_within(dmpi_app_ctl(), patience_ms);
+    while ((failed = dmpi_fleet_each(fleet, &patience, 0, answer, NULL, errs)) > 0) {
+        dmpi_fleet_sum(fleet, errs, err);
+        if (failed != before)
+            dmpi_out_note("waiting for %zu of %zu hosts: %s", failed, n, err->msg);
+        before = failed;
+        struct dmpi_err over = DMPI_ERR_INIT;
+        if (dmpi_ctl_sleep(&patience, PAUSE_MS, &over) < 0)
+            break;
+        for (size_t i = 0; i < n; i++)
+            if (errs[i].code != DMPI_OK)
+                dmpi_fleet_retry(fleet, i);
+    }
+    *err = (struct dmpi_err)DMPI_ERR_INIT; /* up itself tells what is still missing */
+    return dmpi_ctl_check(dmpi_app_ctl(), err);
+}
+
 static int bring_up(const struct up *o, const struct dmpi_spec *spec, const struct dmpi_plan *plan,
                     struct dmpi_err *err)
 {
@@ -84,7 +116,9 @@ static int bring_up(const struct up *o, const struct dmpi_spec *spec, const stru
                                 .ready_ms = o->ready_ms};
     struct dmpi_up_result result = {0};
     struct dmpi_fleet *fleet = dmpi_fleet_new(spec->nodes, spec->n_nodes, 0);
-    int rc = dmpi_push_plan(fleet, spec, plan, err);
+    int rc = o->wait_ms ? wait_for_hosts(fleet, o->wait_ms, err) : 0;
+    if (rc == 0)
+        rc = dmpi_push_plan(fleet, spec, plan, err);
     if (rc == 0) {
         dmpi_progress_start();
         rc = dmpi_cluster_up(fleet, spec, plan, &opts, dmpi_app_ctl(), &result, err);
@@ -164,6 +198,8 @@ static const struct dmpi_opt opts[] = {
      "succeed when this many workers are ready", 1, 4096},
     {"ready-timeout", 0, DMPI_OPT_DURATION, offsetof(struct up, ready_ms), "TIME",
      "patience for one container (default 60s)", 0, 0},
+    {"wait", 0, DMPI_OPT_DURATION, offsetof(struct up, wait_ms), "TIME",
+     "wait that long for hosts that are still booting, such as 10m", 0, 0},
     {"force", 0, DMPI_OPT_FLAG, offsetof(struct up, force), NULL,
      "also replace what running jobs use, or what another cluster file made", 0, 0},
     {"dry-run", 0, DMPI_OPT_FLAG, offsetof(struct up, dry_run), NULL,

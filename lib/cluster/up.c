@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/secret.h"
 #include "cluster/up_work.h"
@@ -267,6 +268,17 @@ static int judge(const struct dmpi_work *work, struct dmpi_err *err)
     return too_few(work, ready, ready > 0 ? "; `dockmpi up` tries again" : "", err);
 }
 
+// Which network was calculated for each worker, for people who ask.
+static void tell_network(const struct dmpi_work *work)
+{
+    for (size_t i = 0; i < work->mesh.n; i++) {
+        const struct dmpi_mesh_worker *w = &work->mesh.workers[i];
+        dmpi_debug("%s on node %s: ranks use %s, network %s, MTU %d; sshd on %s port %d", w->alias,
+                   w->node, w->iface ? w->iface : "any interface", w->cidr ? w->cidr : "unknown",
+                   w->mtu, w->addr, w->port);
+    }
+}
+
 static int run(struct dmpi_work *work, struct dmpi_err *err)
 {
     if (prepare(work, err) != 0)
@@ -275,8 +287,10 @@ static int run(struct dmpi_work *work, struct dmpi_err *err)
     const struct dmpi_item *head = launcher(work);
     // Without a launcher the new workers are of no use, and after a cancel nothing new may stay.
     bool everything = rc != 0 || (head && head->made && !head->ready);
-    if (rc == 0)
+    if (rc == 0) {
+        tell_network(work);
         rc = judge(work, err);
+    }
     dmpi_work_undo(work, everything);
     return rc;
 }

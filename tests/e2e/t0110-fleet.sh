@@ -78,12 +78,23 @@ like "$err" 'warning: node h2: ' 'and warns'
 ok 'a job runs' dockmpi run -f three.yaml -- hostname
 is "$(sort <<<"$out")" "$(printf "dockmpi-$C-worker-%s\n" 0 1)" 'on the others'
 exits 125 'down cannot clean that host' dockmpi down -f three.yaml
-like "$err" 'node h2: ' 'and names it'
+is "$(grep -c 'node h2: ' <<<"$err")" 1 'and names it, once'
 is "$(on_hosts h0 h1)" '' 'the others are clean'
 lab start h2
 is "$(on_hosts h2 | wc -l)" 1 'its container is still there when it is back'
 ok 'down again' dockmpi down -f three.yaml
+like "$err" '3 remote hosts are still on' 'reminds that the machines still run'
 is "$(on_hosts h0 h1 h2)" '' 'leaves nothing anywhere'
+
+# ---- hosts that are still booting -----------------------------------------------------------------
+lab engine-stop h1
+(sleep 4 && lab engine-start h1) &
+ok 'up --wait' dockmpi up -v -f three.yaml --wait 2m
+like "$err" 'waiting for 1 of 3 hosts: node h1: ' 'says for which host it waits'
+like "$out" '3 of 3 workers ready' 'and goes on when it is there'
+like "$err" "worker-1 on node h1: ranks use ens5, network $LAB_SUBNET\.0/24" 'up -v tells the network that was chosen'
+wait
+ok 'down' dockmpi down -f three.yaml
 
 # ---- over ssh, with nothing but Docker and sshd on the hosts ------------------------------------------
 nodes ssh.yaml small ssh ssh ssh
@@ -93,7 +104,7 @@ ok 'exec' dockmpi exec -f ssh.yaml --all -- hostname
 is "$(wc -l <<<"$out")" 4 'reaches the launcher and every worker'
 ok 'run' dockmpi run -f ssh.yaml -- hostname
 is "$(sort <<<"$out")" "$(printf "dockmpi-$C-worker-%s\n" 0 1 2)" 'one rank ran on each host'
-sed -i "s/^\($(address h1) [^ ]*\) .*/\1 $(cut -d' ' -f2 "$LAB_DIR/id_lab.pub")/" "$LAB_DIR/known_hosts"
+sed -i "s|^\($(address h1) [^ ]*\) .*|\1 $(cut -d' ' -f2 "$LAB_DIR/id_lab.pub")|" "$LAB_DIR/known_hosts"
 exits 125 'a host with another key is refused' dockmpi up -f ssh.yaml
 like "$err" "node h1: .*key" 'and named'
 ok 'down' dockmpi down -f three.yaml
