@@ -338,7 +338,7 @@ const struct dmpi_verb dmpi_verb_image = {
     .summary = "build the images of profiles, send them to the nodes, list what is there",
     .details =
         "A profile is a folder of images/ (or $DOCKMPI_IMAGES) with image.yaml and Dockerfile.\n"
-        "What a profile is built on is built first where it is missing; the Debian below all\n"
+        "What a profile is built on is built first (or taken from cache); the Debian below all\n"
         "is pulled, or made with debootstrap where no registry can be reached. push sends an\n"
         "image from the local engine to the nodes, each getting only the layers it lacks; up does\n"
         "that by itself where an image is missing.",

@@ -99,12 +99,11 @@ static int provide_profile(char **image, const struct build *b, const char *name
                            struct dmpi_err *err)
 {
     DMPI_AUTO(dmpi_profile_free) struct dmpi_profile profile = {.name = NULL};
-    DMPI_AUTO(dmpi_image_info_free) struct dmpi_image_info info = {.present = false};
-    if (dmpi_profile_load(&profile, b->images_dir, name, err) ||
-        dmpi_image_find(&info, b->engine, &profile, b->ctl, err))
+    if (dmpi_profile_load(&profile, b->images_dir, name, err))
         return -1;
-    // Without a Dockerfile the engine pulls it, or says why it cannot.
-    if (!info.present && profile.build && build_chain(b, &profile, false, depth + 1, err))
+    // Also when an image of that name is there: it may be older than its Dockerfile, and where it is
+    // not, the engine's cache makes this a matter of a second. Without a Dockerfile the engine pulls.
+    if (profile.build && build_chain(b, &profile, false, depth + 1, err))
         return -1;
     *image = dmpi_xstrdup(profile.image);
     return 0;
