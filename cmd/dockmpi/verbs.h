@@ -17,6 +17,7 @@ extern const struct dmpi_verb dmpi_verb_wait;
 extern const struct dmpi_verb dmpi_verb_cancel;
 extern const struct dmpi_verb dmpi_verb_exec;
 extern const struct dmpi_verb dmpi_verb_shell;
+extern const struct dmpi_verb dmpi_verb_forward;
 extern const struct dmpi_verb dmpi_verb_cp;
 extern const struct dmpi_verb dmpi_verb_doctor;
 extern const struct dmpi_verb dmpi_verb_image;
