@@ -112,5 +112,8 @@ int dmpi_helper_output(const struct dmpi_strv *argv, const struct dmpi_ctl *ctl,
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
     *code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    /* POSIX lets posix_spawn tell a program that cannot be run by this code alone. */
+    if (*code == 127)
+        return dmpi_err_sys(err, ENOENT, "%s", argv->v[0]);
     return 0;
 }

@@ -263,8 +263,8 @@ static void test_sshd_config(void **state)
         "StrictModes yes\n",
         "PidFile none\n",
         "PerSourcePenalties no\n",
-        "SetEnv DOCKMPI_WORKER=0 PRTE_MCA_prte_if_include=ens5 \"PATH=/opt/bin:/usr/bin\" "
-        "\"SPACED=a b\"\n",
+        ("SetEnv DOCKMPI_WORKER=0 PRTE_MCA_prte_if_include=ens5 \"PATH=/opt/bin:/usr/bin\" "
+         "\"SPACED=a b\"\n"),
     };
     DMPI_AUTO(dmpi_mesh_free) struct dmpi_mesh mesh;
     DMPI_AUTO(dmpi_facts_free) struct dmpi_facts facts;
@@ -408,8 +408,8 @@ static void test_self(void **state)
 {
     static const char *const bad[] = {
         "", "{}", "[]", "{\"mesh\":\"x\",\"digest\":\"y\",\"role\":\"worker\",\"index\":0}",
-        "{\"mesh\":\"00112233445566778899aabbccddeeff\",\"digest\":\"\",\"role\":\"w\",\"index\":"
-        "0}"};
+        ("{\"mesh\":\"00112233445566778899aabbccddeeff\",\"digest\":\"\",\"role\":\"w\","
+         "\"index\":0}")};
     char digest[DMPI_SHA256_HEX];
     struct dmpi_mesh_self self;
     struct dmpi_err err = DMPI_ERR_INIT;
