@@ -68,7 +68,7 @@ LIB        := $(BUILD)/libdockmpi.a
 BIN        := $(BUILD)/dockmpi
 
 .DEFAULT_GOAL := all
-.PHONY: all lib unit-bin fuzz-bin bench-bin demo test check unit golden e2e lint format fuzz bench \
+.PHONY: lab lab-down all lib unit-bin fuzz-bin bench-bin demo test check unit golden e2e lint format fuzz bench \
         install uninstall clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -156,6 +156,14 @@ format:
 
 fuzz:
 	@tests/fuzz/run $(FUZZ_SECONDS)
+
+# A laboratory of hosts in containers to try things on: make lab N=4
+N ?= 4
+lab:
+	@compose/lab up $(N)
+
+lab-down:
+	@compose/lab down
 
 bench: all bench-bin
 	@tests/bench/run
