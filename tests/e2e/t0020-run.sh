@@ -102,17 +102,17 @@ status=$?
 ok 'no rank is left on the worker' wait_until $E2E_LIMIT not_sleeping
 
 # Jobs in the background.
-ok 'run -d' run -d -- sh -c 'echo "out of $OMPI_COMM_WORLD_RANK"; echo problem >&2; exit 9'
+# One rank: when one of several fails, mpirun may end the others before they have printed anything.
+ok 'run -d' run -d --np 1 -- sh -c 'echo "out of $OMPI_COMM_WORLD_RANK"; echo problem >&2; exit 9'
 job=$out
 like "$job" '^[0-9]+$' 'run -d prints the name of the job'
 exits 9 'wait returns its exit code' dockmpi wait --name "$c" "$job"
 ok 'logs' dockmpi logs --name "$c" "$job"
-is "$(sort <<<"$out")" 'out of 0
-out of 1' 'logs has its stdout'
+is "$out" 'out of 0' 'logs has its stdout'
 like "$err" problem 'logs has its stderr'
 ok 'jobs --json' dockmpi jobs --name "$c" --json
 json 'jobs tells its exit code' 'job = [j for j in r["jobs"] if j["job"] == sys.argv[1]][0]
-assert job["exit_code"] == 9 and job["ranks"] == 2 and job["state"] == "failed", job' "$job"
+assert job["exit_code"] == 9 and job["ranks"] == 1 and job["state"] == "failed", job' "$job"
 ok 'run -d' run -d -- sh -c 'echo started; sleep 600'
 job=$out
 has_started() { dockmpi logs --name "$c" "$job" 2>/dev/null | grep -q started; }

@@ -142,7 +142,7 @@ export DOCKMPI_IMAGES=$E2E_ROOT/images
 nodes cpu.yaml cpu ssh ssh tls
 before=$(received h1)
 ok 'image push' dockmpi image push cpu -f cpu.yaml
-like "$err" '^h1: got dockmpi/cpu:latest: .*, 2 of 3 layers were there already' 'sends what is missing'
+like "$err" '^h1: got dockmpi/cpu:latest: .*, [1-9] of [0-9]+ layers were there already' 'sends what is missing'
 sent=$(($(received h1) - before))
 is "$((sent > layer / 2 && sent < layer + layer / 20))" 1 "which is the top layer: $sent bytes for $layer"
 ok 'up finds it there' dockmpi up -f cpu.yaml
