@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "engine/exec.h"
 #include "fleet/parallel.h"
+#include "host.h"
 #include "label.h"
 #include "out.h"
 #include "state.h"
@@ -13,7 +14,7 @@
 
 struct exec {
     struct dmpi_common common;
-    bool all, workers, launcher, interactive, no_label;
+    bool all, workers, launcher, interactive, no_label, host;
     struct dmpi_strv where, env;
     const char *workdir;
 };
@@ -147,11 +148,32 @@ static int run_all(struct work *w, struct dmpi_err *err)
     return worst(w, err);
 }
 
+static int run_on_hosts(const struct exec *o, const struct dmpi_strv *argv, struct dmpi_err *err)
+{
+    const struct dmpi_host_exec what = {.argv = argv,
+                                        .env = &o->env,
+                                        .where = &o->where,
+                                        .workdir = o->workdir,
+                                        .all = o->all,
+                                        .workers = o->workers,
+                                        .launcher = o->launcher,
+                                        .interactive = o->interactive,
+                                        .no_label = o->no_label};
+    struct dmpi_session session;
+    int rc = dmpi_session_open(&session, &o->common, err);
+    if (rc == 0)
+        rc = dmpi_host_exec(&session.spec, &what, err);
+    dmpi_session_close(&session);
+    return rc;
+}
+
 static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err)
 {
     const struct exec *o = arg;
     if (!operands->n)
         return dmpi_usage(err, "exec needs a command: dockmpi exec -- hostname");
+    if (o->host)
+        return run_on_hosts(o, operands, err);
     struct dmpi_session session;
     struct dmpi_state state = {0};
     int rc = dmpi_session_open(&session, &o->common, err);
@@ -176,7 +198,9 @@ static const struct dmpi_opt opts[] = {
     {"workers", 0, DMPI_OPT_FLAG, offsetof(struct exec, workers), NULL, "in every worker", 0, 0},
     {"launcher", 0, DMPI_OPT_FLAG, offsetof(struct exec, launcher), NULL, "in the launcher", 0, 0},
     {"where", 'w', DMPI_OPT_LIST, offsetof(struct exec, where), "LIST",
-     "in these: worker-0,worker-3,launcher", 0, 0},
+     "in these: worker-0,worker-3,launcher; with --host on these nodes", 0, 0},
+    {"host", 0, DMPI_OPT_FLAG, offsetof(struct exec, host), NULL,
+     "on the nodes themselves instead of in containers", 0, 0},
     {"interactive", 'i', DMPI_OPT_FLAG, offsetof(struct exec, interactive), NULL,
      "give the command our standard input (one container)", 0, 0},
     {"no-label", 0, DMPI_OPT_FLAG, offsetof(struct exec, no_label), NULL,
@@ -192,7 +216,8 @@ const struct dmpi_verb dmpi_verb_exec = {
     .summary = "run a command in many containers at once",
     .details =
         "Lines are labelled with the container's name when there are several. No shell is in\n"
-        "between; for one: dockmpi exec -- sh -c '...'. The worst exit code is returned.",
+        "between; for one: dockmpi exec -- sh -c '...'. The worst exit code is returned.\n"
+        "With --host it runs on each node itself, by ssh; no cluster need be up for that.",
     .opts = opts,
     .opts_size = sizeof(struct exec),
     .how = DMPI_FIRST_STOPS,

@@ -5,10 +5,16 @@
 
 #include "base/mem.h"
 #include "engine/exec.h"
+#include "host.h"
 #include "sig.h"
 #include "state.h"
 #include "term.h"
 #include "verbs.h"
+
+struct shell {
+    struct dmpi_common common;
+    bool host;
+};
 
 /* A terminal in a container: who has to be told when the window changes. */
 struct terminal {
@@ -82,7 +88,7 @@ static int open_shell(struct dmpi_engine *engine, const char *container,
 
 static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err)
 {
-    const struct dmpi_common *common = arg;
+    const struct shell *o = arg;
     const char *name = operands->n ? operands->v[0] : "launcher";
     struct dmpi_strv command = {.v = operands->n ? operands->v + 1 : NULL,
                                 .n = operands->n ? operands->n - 1 : 0};
@@ -91,7 +97,12 @@ static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err
     const struct dmpi_member *member = NULL;
     struct dmpi_engine *engine;
     int code = 0;
-    int rc = dmpi_session_open(&session, common, err);
+    int rc = dmpi_session_open(&session, &o->common, err);
+    if (rc == 0 && o->host) {
+        rc = dmpi_host_shell(&session.spec, operands->n ? name : NULL, &command, err);
+        dmpi_session_close(&session);
+        return rc;
+    }
     if (rc == 0)
         rc = dmpi_session_state(&state, &session, err);
     if (rc == 0 && !(member = dmpi_session_member(&state, session.spec.name, name, err)))
@@ -105,17 +116,22 @@ static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err
     return rc < 0 ? -1 : code;
 }
 
-static const struct dmpi_opt opts[] = {{0}};
+static const struct dmpi_opt opts[] = {
+    {"host", 0, DMPI_OPT_FLAG, offsetof(struct shell, host), NULL,
+     "on a node itself instead of in a container (default: the launcher's node)", 0, 0},
+    {0},
+};
 
 const struct dmpi_verb dmpi_verb_shell = {
     .name = "shell",
-    .args = "[launcher|worker-I] [COMMAND [ARGUMENTS]]",
+    .args = "[launcher|worker-I|NODE] [COMMAND [ARGUMENTS]]",
     .summary = "an interactive terminal in one of the containers",
     .details =
         "Without a name: in the launcher. Without a command: bash, or sh where there is none.\n"
-        "When standard input or output is no terminal, it is piped.",
+        "When standard input or output is no terminal, it is piped.\n"
+        "With --host NODE: on that node itself, by ssh.",
     .opts = opts,
-    .opts_size = sizeof(struct dmpi_common),
+    .opts_size = sizeof(struct shell),
     .how = DMPI_FIRST_STOPS,
     .run = run,
 };

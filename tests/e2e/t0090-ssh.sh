@@ -126,6 +126,14 @@ ok 'the ssh configuration is honoured' over ssh://jump
 ok 'ProxyJump works' over ssh://target
 ok 'ProxyCommand works' over ssh://viacommand
 
+printf 'name: onhost\nnodes:\n  - { name: one, docker: "ssh://target", addr: 127.0.0.1 }\n  - { name: two, docker: "ssh://jump", addr: 127.0.0.1 }\n' >host.yaml
+ok 'exec --host runs on the nodes themselves' dockmpi exec --host -f host.yaml --workdir /ssh-own -e "V=it's" -- \
+    sh -c 'echo "$PWD $V $1"; test -f host' sh '$HOME; b'
+is "$(sort <<<"$out")" "one: /ssh-own it's \$HOME; b
+two: /ssh-own it's \$HOME; b" 'with all arguments as they are'
+exits 9 'its exit code comes back' dockmpi exec --host -f host.yaml -w two -- sh -c 'exit 9'
+exits 5 'shell --host, too' dockmpi shell --host -f host.yaml two sh -c 'test -d /ssh-own && exit 5'
+
 eval "$(ssh-agent -a "$dir/agent.sock" -s)" >/dev/null && agent=$SSH_AGENT_PID
 printf '#!/bin/sh\necho open sesame\n' >ask && chmod 755 ask
 DISPLAY=none SSH_ASKPASS=$dir/ask SSH_ASKPASS_REQUIRE=force ssh-add -q "$dir/locked" </dev/null 2>/dev/null
