@@ -217,7 +217,8 @@ const struct dmpi_verb dmpi_verb_exec = {
     .details =
         "Lines are labelled with the container's name when there are several. No shell is in\n"
         "between; for one: dockmpi exec -- sh -c '...'. The worst exit code is returned.\n"
-        "With --host it runs on each node itself, by ssh; no cluster need be up for that.",
+        "With --host it runs on each node itself, by ssh; no cluster need be up for that.\n"
+        "A command behind ssh can go on there when exec is interrupted.",
     .opts = opts,
     .opts_size = sizeof(struct exec),
     .how = DMPI_FIRST_STOPS,
