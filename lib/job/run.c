@@ -140,9 +140,12 @@ static int create_as(struct run *r, int index, struct dmpi_err *err)
                                  .program = r->code.label,
                                  .ranks = r->result->np,
                                  .workdir = r->workdir};
-    if (dmpi_plan_job(&body, &plan, err) < 0)
+    // An engine goes on to create what we have given up waiting for, and then nobody would remove it:
+    // a cancel takes effect after this call.
+    struct dmpi_ctl ctl = dmpi_ctl_within(NULL, CLEAN_MS);
+    if (dmpi_ctl_check(r->ctl, err) < 0 || dmpi_plan_job(&body, &plan, err) < 0)
         return -1;
-    return dmpi_container_create(r->engine, r->ctl, r->result->container, body, &r->id, err);
+    return dmpi_container_create(r->engine, &ctl, r->result->container, body, &r->id, err);
 }
 
 static int create(struct run *r, struct dmpi_err *err)
