@@ -58,8 +58,8 @@ static int stream_plain(struct dmpi_engine *engine, const struct work *w, struct
 {
     static const int out_fd = STDOUT_FILENO, err_fd = STDERR_FILENO;
     struct dmpi_pump pump = DMPI_PUMP_INIT;
-    pump.streams.out = dmpi_sink_to_fd(&out_fd);
-    pump.streams.err = dmpi_sink_to_fd(&err_fd);
+    pump.streams.out = dmpi_out_sink(&out_fd);
+    pump.streams.err = dmpi_out_sink(&err_fd);
     pump.in_fd = w->opts->interactive ? STDIN_FILENO : -1;
     struct dmpi_exec_opts opts = {.argv = w->argv,
                                   .env = &w->opts->env,
@@ -134,7 +134,7 @@ static int worst(const struct work *w, struct dmpi_err *err)
             continue;
         if (failed++ == 0)
             *err = w->targets[i].err;
-        else
+        else if (!dmpi_out_reader_left())
             dmpi_out_note("%s", w->targets[i].err.msg);
     }
     return failed ? -1 : code;

@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "base/io.h"
+#include "out.h"
 
 /* A line longer than this goes out in pieces, so that one without end costs no memory. */
 enum { LINE_MAX_BYTES = 64 * 1024 };
@@ -26,7 +26,7 @@ static int emit(const struct dmpi_label *l, const char *text, size_t len, struct
     if (!len || text[len - 1] != '\n')
         dmpi_buf_addc(&line, '\n');
     pthread_mutex_lock(&lock);
-    int rc = dmpi_io_write_all(l->fd, line.data, line.len, err);
+    int rc = dmpi_out_write(l->fd, line.data, line.len, err);
     pthread_mutex_unlock(&lock);
     dmpi_buf_free(&line);
     return rc;

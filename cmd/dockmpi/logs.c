@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "job/jobs.h"
+#include "out.h"
 #include "state.h"
 #include "verbs.h"
 
@@ -20,7 +21,7 @@ static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err
         return dmpi_usage(err, "logs takes one job at most");
     const struct dmpi_job_logs_opts opts = {
         .follow = o->follow, .timestamps = o->timestamps, .tail = o->tail};
-    const struct dmpi_streams streams = {dmpi_sink_to_fd(&out_fd), dmpi_sink_to_fd(&err_fd)};
+    const struct dmpi_streams streams = {dmpi_out_sink(&out_fd), dmpi_out_sink(&err_fd)};
     struct dmpi_session session;
     struct dmpi_state state = {0};
     const struct dmpi_member *job = NULL;

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 /* dockmpi: finds the verb, parses its options, runs it, and turns its outcome into an exit code. */
+#include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app.h"
 #include "base/log.h"
@@ -72,7 +75,11 @@ static int outcome(const struct dmpi_verb *verb, int rc, const struct dmpi_err *
         dmpi_out_note("interrupted");
         return 128 + dmpi_sig_first();
     }
-    dmpi_out_note("%s", err->msg);
+    bool left = dmpi_out_reader_left();
+    if (!left || verb == &dmpi_verb_run) /* a job that was canceled for it is worth a word */
+        dmpi_out_note("%s", err->msg);
+    if (left)
+        return 128 + SIGPIPE;
     /* The library begins a message about an option's value with the option: wrong usage, too. */
     bool of_option = err->code == DMPI_EINVAL && dmpi_text_starts_with(err->msg, "--");
     return of_option ? DMPI_EXIT_USAGE : DMPI_EXIT_FAILED;
@@ -121,17 +128,31 @@ static int unknown_verb(const char *word)
     return DMPI_EXIT_USAGE;
 }
 
-/* A result that could not be written is a failure: the disk may be full, the reader gone. */
+/*
+ * A result that could not be written is a failure, as on a full disk. A reader that has left, as head
+ * does, has all it wanted: no noise, and the code of a program that SIGPIPE ends.
+ */
 static int flushed(int rc)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))
         return rc;
+    if (rc == 128 + SIGPIPE || dmpi_out_reader_left())
+        return rc ? rc : 128 + SIGPIPE;
     dmpi_out_note("the result could not be written to standard output");
     return rc ? rc : DMPI_EXIT_FAILED;
 }
 
+/* Who closed a standard stream wants silence there, and not our next socket under its number. */
+static void open_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
+            abort();
+}
+
 int main(int argc, char **argv)
 {
+    open_standard_streams();
     dmpi_sig_start();
     app_ctl = (struct dmpi_ctl){.deadline_ms = 0, .cancel_fd = dmpi_sig_cancel_fd()};
     dmpi_log_set(DMPI_LOG_WARN, log_line, NULL);

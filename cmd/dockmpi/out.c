@@ -1,23 +1,77 @@
 // SPDX-License-Identifier: MIT
 #include "out.h"
 
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "app.h"
 #include "base/buf.h"
+#include "base/ctl.h"
 #include "base/mem.h"
 #include "base/text.h"
 
-enum { SPACING = 2 };
+enum { SPACING = 2, LAST_CHANCE_MS = 500 };
+
+/* stdio forgets why a write failed, so the pipe itself is asked. */
+bool dmpi_out_reader_left(void)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    return poll(&out, 1, 0) == 1 && (out.revents & POLLERR);
+}
 
 void dmpi_out_json(json_t *value)
 {
     json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
     putchar('\n');
     json_decref(value);
+}
+
+/* How much goes out without blocking once poll() says that some does. */
+static size_t piece_size(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? SIZE_MAX : PIPE_BUF;
+}
+
+static int wait_writable(int fd, struct dmpi_err *err)
+{
+    struct pollfd out = {.fd = fd, .events = POLLOUT};
+    if (poll(&out, 1, 0) > 0 || dmpi_ctl_poll(dmpi_app_ctl(), &out, 1, err) > 0)
+        return 0;
+    return err->code == DMPI_ECANCELED && poll(&out, 1, LAST_CHANCE_MS) > 0 ? 0 : -1;
+}
+
+int dmpi_out_write(int fd, const void *data, size_t len, struct dmpi_err *err)
+{
+    size_t piece = piece_size(fd);
+    for (const char *p = data; len > 0;) {
+        if (wait_writable(fd, err) < 0)
+            return -1;
+        ssize_t n = write(fd, p, len < piece ? len : piece);
+        if (n < 0 && errno != EINTR && errno != EAGAIN)
+            return dmpi_err_sys(err, errno, "write");
+        p += n > 0 ? n : 0;
+        len -= n > 0 ? (size_t)n : 0;
+    }
+    return 0;
+}
+
+static int sink_write(void *arg, const void *data, size_t n, struct dmpi_err *err)
+{
+    return dmpi_out_write(*(const int *)arg, data, n, err);
+}
+
+struct dmpi_sink dmpi_out_sink(const int *fd)
+{
+    return (struct dmpi_sink){.write = sink_write, .arg = (void *)(intptr_t)fd};
 }
 
 static void add_cells(struct dmpi_table *table, const char *first, va_list rest)

@@ -7,10 +7,24 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/err.h"
 #include "base/strv.h"
+#include "engine/stream.h"
 
 /** One line on stderr, "dockmpi: ...", with terminal control bytes neutralised. Thread-safe. */
 void dmpi_out_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/** Whether standard output is a pipe or socket whose reader has left, as `head` does. */
+bool dmpi_out_reader_left(void);
+
+/**
+ * Writes all of it to fd. Where its reader does not read, a signal to us ends the wait a moment later
+ * with DMPI_ECANCELED: a full pipe must not keep Ctrl-C from its work.
+ */
+int dmpi_out_write(int fd, const void *data, size_t len, struct dmpi_err *err);
+
+/** The same as a sink. *fd is borrowed. */
+struct dmpi_sink dmpi_out_sink(const int *fd);
 
 /** Prints `value` (consumed) on stdout, indented, keys in their order, with a newline. */
 void dmpi_out_json(json_t *value);

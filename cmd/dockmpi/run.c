@@ -89,8 +89,8 @@ static int prepare(struct dmpi_run_opts *out, const struct run *o, const struct 
     out->timeout_ms = o->timeout_ms;
     out->stdin_fd = o->interactive ? STDIN_FILENO : -1;
     out->insist_fd = dmpi_sig_force_fd();
-    out->streams.out = dmpi_sink_to_fd(&out_fd);
-    out->streams.err = dmpi_sink_to_fd(&err_fd);
+    out->streams.out = dmpi_out_sink(&out_fd);
+    out->streams.err = dmpi_out_sink(&err_fd);
     out->progress = dmpi_transfer_display();
     out->on_start = started;
     split_words(&out->words, operands, out->program);

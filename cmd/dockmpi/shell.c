@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "engine/exec.h"
 #include "host.h"
+#include "out.h"
 #include "sig.h"
 #include "state.h"
 #include "term.h"
@@ -49,8 +50,8 @@ static int converse(struct dmpi_engine *engine, const struct dmpi_exec_opts *opt
     struct dmpi_pump pump = DMPI_PUMP_INIT;
     pump.in_fd = STDIN_FILENO;
     pump.tty = opts->tty;
-    pump.streams.out = dmpi_sink_to_fd(&out_fd);
-    pump.streams.err = dmpi_sink_to_fd(&err_fd);
+    pump.streams.out = dmpi_out_sink(&out_fd);
+    pump.streams.err = dmpi_out_sink(&err_fd);
     if (opts->tty) {
         pump.wake_fd = dmpi_sig_winch_fd();
         pump.on_wake = resized;

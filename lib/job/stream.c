@@ -28,10 +28,13 @@ static int deliver(struct dmpi_job_stream *s, int which, const char *data, size_
 {
     size_t pass = s->skip[which] < n ? (size_t)s->skip[which] : n;
     s->skip[which] -= pass;
-    if (pass == n)
+    if (pass == n || s->mute)
         return 0;
     s->seen[which] += n - pass;
-    return dmpi_sink_write(&s->to[which], data + pass, n - pass, err);
+    int rc = dmpi_sink_write(&s->to[which], data + pass, n - pass, err);
+    // The user gave up while nobody read: the rest is dropped, so that the job can be seen to end.
+    s->mute = rc < 0 && err->code == DMPI_ECANCELED;
+    return s->mute ? 0 : rc;
 }
 
 static int deliver_out(void *arg, const void *data, size_t n, struct dmpi_err *err)
@@ -289,9 +292,12 @@ static int find_end(struct dmpi_job_stream *s, int *code, bool lost, struct dmpi
     }
 }
 
-// Nobody takes the job's output any more: it is ended.
+// Nobody takes the job's output any more: it is ended. The connection goes first, because an engine
+// that cannot get rid of output does not get round to signals.
 static void give_up(struct dmpi_job_stream *s)
 {
+    dmpi_hijack_close(s->hijack);
+    s->hijack = NULL;
     struct dmpi_err ignored;
     struct dmpi_ctl ctl = dmpi_ctl_within(NULL, CALL_MS);
     int code;
@@ -304,9 +310,10 @@ int dmpi_job_stream_run(struct dmpi_job_stream *s, int *code, struct dmpi_err *e
 {
     bool lost = false;
     if (stream(s, &lost, err) < 0 || find_end(s, code, lost, err) < 0) {
-        if (err->code != DMPI_EUNREACHABLE)
-            give_up(s);
-        return -1;
+        if (err->code == DMPI_EUNREACHABLE)
+            return -1;
+        give_up(s);
+        return dmpi_err_wrap(err, "canceled");
     }
     if (*code == 137 && !s->killed)
         check_memory(s);

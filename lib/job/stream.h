@@ -33,7 +33,7 @@ struct dmpi_job_stream {
     struct dmpi_sink to[2];    // the caller's sinks behind the counters
     uint64_t seen[2], skip[2]; // bytes handed on, and to be passed over after a loss
     int64_t kill_at;           // when patience with the canceled job ends, 0: not canceled
-    bool ended, stdin_done;
+    bool ended, stdin_done, mute;
     size_t in_pos, in_len;
     char *in;
 };
