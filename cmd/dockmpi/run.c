@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "job/run.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -119,6 +120,13 @@ static int dry_run(const struct run *o, const struct dmpi_run_opts *opts, struct
     return rc;
 }
 
+/* A job that our cancel ended counts as interrupted by our signal; one that was quicker keeps its code. */
+static int exit_code(const struct dmpi_run_result *r)
+{
+    bool by_us = r->exit_code == 128 + SIGTERM || r->exit_code == 128 + SIGKILL;
+    return r->canceled && by_us && dmpi_sig_first() ? 128 + dmpi_sig_first() : r->exit_code;
+}
+
 static int real_run(const struct run *o, const struct dmpi_run_opts *opts, struct dmpi_err *err)
 {
     struct dmpi_session session;
@@ -131,7 +139,7 @@ static int real_run(const struct run *o, const struct dmpi_run_opts *opts, struc
     }
     if (rc == 0) {
         tell(o, &result);
-        rc = o->detach ? DMPI_EXIT_OK : result.exit_code;
+        rc = o->detach ? DMPI_EXIT_OK : exit_code(&result);
     }
     dmpi_run_result_free(&result);
     dmpi_session_close(&session);

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: MIT
-// Preloaded into mpirun: writes the output of the ranks itself, instead of PMIx, and keeps PRRTE from
-// warning about nothing.
+// Preloaded into mpirun: writes the output of the ranks itself, instead of PMIx, says in one line why a
+// job failed, and keeps PRRTE from warning about nothing.
 //
 // PMIx 5.0 holds back a line until it is complete, copies all of it for each piece that arrives
 // (50 MB without a newline take hours), and puts what it held back before the next piece of any
 // other rank, or of the other stream. Here a line of one rank stays together where it is shorter
-// than LINE_KEPT and complete within FLUSH_MS, and nothing else is ever held back.
+// than LINE_KEPT and its pieces come within FLUSH_MS of each other. Nothing else is ever held back.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -28,6 +30,7 @@ typedef struct {
 } pmix_byte_object_t;
 typedef void (*pmix_op_cbfunc_t)(int status, void *cbdata);
 #define PMIX_FWD_STDOUT_CHANNEL 2
+#define PMIX_FWD_STDDIAG_CHANNEL 8
 
 int PMIx_server_IOF_deliver(const pmix_proc_t *source, uint16_t channel,
                             const pmix_byte_object_t *bo, const void *info, size_t ninfo,
@@ -43,6 +46,7 @@ struct source {
     char nspace[256];
     uint32_t rank;
     int fd;
+    int64_t since; // when the latest piece came
     size_t len;
     char line[LINE_KEPT];
 };
@@ -78,11 +82,21 @@ static void flush(struct source *s)
     unfinished--;
 }
 
-static void flush_all(void)
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+// What nothing was added to since then.
+static void flush_before(int64_t then)
 {
     for (size_t i = 0; i < BUCKETS; i++) {
         for (struct source *s = sources[i]; s; s = s->next)
-            flush(s);
+            if (s->since <= then)
+                flush(s);
     }
 }
 
@@ -94,9 +108,9 @@ static void *flusher(void *arg)
         while (unfinished == 0)
             pthread_cond_wait(&some_unfinished, &lock);
         pthread_mutex_unlock(&lock);
-        nanosleep(&(struct timespec){.tv_nsec = FLUSH_MS * 1000000L}, NULL);
+        nanosleep(&(struct timespec){.tv_nsec = FLUSH_MS / 2 * 1000000L}, NULL);
         pthread_mutex_lock(&lock);
-        flush_all();
+        flush_before(now_ms() - FLUSH_MS);
         pthread_mutex_unlock(&lock);
     }
     return arg;
@@ -144,6 +158,7 @@ static void keep(struct source *s, const char *data, size_t len)
         pthread_cond_signal(&some_unfinished);
     memcpy(s->line + s->len, data, len);
     s->len += len;
+    s->since = now_ms();
 }
 
 static void deliver(struct source *s, const char *data, size_t len)
@@ -161,6 +176,59 @@ static void deliver(struct source *s, const char *data, size_t len)
     keep(s, data + whole, len - whole);
 }
 
+// What mpirun itself says about the end of a job, in one line; false for anything else.
+static bool explain(const char *text)
+{
+    static const char killed[] = "noticed that process rank ", code[] = "Exit code:";
+    const char *name = strstr(text, "Process name: ["), *at;
+    char line[256], node[100], signal[64];
+    unsigned long rank;
+    int status;
+
+    if (name && (name = strchr(name, ',')) && (at = strstr(name, code)) &&
+        sscanf(name, ",%lu]", &rank) == 1 && sscanf(at + sizeof(code) - 1, "%d", &status) == 1) {
+        snprintf(line, sizeof(line), "dockmpi: rank %lu ended with exit code %d\n", rank, status);
+    } else if ((at = strstr(text, killed)) &&
+               sscanf(at + sizeof(killed) - 1,
+                      "%lu with PID %*d on node %99s exited on signal %63[^.]", &rank, node,
+                      signal) == 3) {
+        const char *worker = strstr(node, "worker-");
+        snprintf(line, sizeof(line), "dockmpi: rank %lu on %s was killed by signal %s\n", rank,
+                 worker ? worker : node, signal);
+    } else {
+        return false;
+    }
+    put(STDERR_FILENO, line, strlen(line));
+    return true;
+}
+
+// The words of /etc/dockmpi/rank about a program that no rank can start: every rank has the same.
+static bool is_refusal(const char *text)
+{
+    const char *newline = strchr(text, '\n');
+
+    return strncmp(text, "dockmpi: ", 9) == 0 && newline && newline[1] == '\0' &&
+           strstr(text, " on worker-") &&
+           (strstr(text, ": not found in image ") || strstr(text, ": not an executable file "));
+}
+
+// Whether this needs no more to be written: the line that it comes to was, or is now.
+static bool condense(uint16_t channel, const pmix_byte_object_t *bo)
+{
+    static bool refused;
+    char text[2048];
+
+    if (channel & PMIX_FWD_STDOUT_CHANNEL || bo->size >= sizeof(text))
+        return false;
+    memcpy(text, bo->bytes, bo->size);
+    text[bo->size] = '\0';
+    if (channel & PMIX_FWD_STDDIAG_CHANNEL)
+        return strstr(text, "prterun ") && (refused || explain(text));
+    bool again = refused;
+    refused = refused || is_refusal(text);
+    return again && is_refusal(text);
+}
+
 int PMIx_server_IOF_deliver(const pmix_proc_t *source, uint16_t channel,
                             const pmix_byte_object_t *bo, const void *info, size_t ninfo,
                             pmix_op_cbfunc_t cbfunc, void *cbdata)
@@ -172,9 +240,10 @@ int PMIx_server_IOF_deliver(const pmix_proc_t *source, uint16_t channel,
     pthread_once(&once, start_flusher);
     pthread_mutex_lock(&lock);
     struct source *s = find(source, fd);
-    if (s && bo && bo->size > 0)
-        deliver(s, bo->bytes, bo->size);
-    else if (s)
+    if (s && bo && bo->size > 0) {
+        if (!condense(channel, bo))
+            deliver(s, bo->bytes, bo->size);
+    } else if (s)
         flush(s); // the end of this stream
     pthread_mutex_unlock(&lock);
     if (cbfunc)
@@ -201,6 +270,6 @@ __attribute__((constructor)) static void begin(void)
 __attribute__((destructor)) static void end(void)
 {
     pthread_mutex_lock(&lock);
-    flush_all();
+    flush_before(INT64_MAX);
     pthread_mutex_unlock(&lock);
 }

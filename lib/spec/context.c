@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/io.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "spec/endpoint.h"
@@ -51,7 +52,10 @@ static int current_context(char **out, const char *dir, struct dmpi_err *err)
     *out = NULL;
     if (!name) {
         dmpi_autofree char *path = dmpi_io_join(dir, "config.json");
-        if (read_json(&config, path, err))
+        // As with docker, the file of somebody else (sudo and su keep HOME) is no reason to stop.
+        if (access(path, R_OK) && errno == EACCES)
+            dmpi_debug("%s: permission denied; going on without docker contexts", path);
+        else if (read_json(&config, path, err))
             return -1;
         name = dmpi_json_str(config, "currentContext");
     }
