@@ -5,7 +5,8 @@
 // PMIx 5.0 holds back a line until it is complete, copies all of it for each piece that arrives
 // (50 MB without a newline take hours), and puts what it held back before the next piece of any
 // other rank, or of the other stream. Here a line of one rank stays together where it is shorter
-// than LINE_KEPT and its pieces come within FLUSH_MS of each other. Nothing else is ever held back.
+// than LINE_KEPT and its pieces come within FLUSH_MS of each other, or within BUSY_MS while others
+// print. Nothing else is ever held back.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
@@ -38,6 +39,7 @@ int PMIx_server_IOF_deliver(const pmix_proc_t *source, uint16_t channel,
 
 #define LINE_KEPT 65536
 #define FLUSH_MS 100
+#define BUSY_MS 1000 // the pieces of all ranks queue up behind one another
 #define BUCKETS 1024
 
 // The unfinished line of one stream of one rank.
@@ -53,6 +55,7 @@ struct source {
 
 static struct source *sources[BUCKETS];
 static size_t unfinished; // sources with len > 0
+static int64_t latest;    // when anything was last written
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t some_unfinished = PTHREAD_COND_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -110,7 +113,8 @@ static void *flusher(void *arg)
         pthread_mutex_unlock(&lock);
         nanosleep(&(struct timespec){.tv_nsec = FLUSH_MS / 2 * 1000000L}, NULL);
         pthread_mutex_lock(&lock);
-        flush_before(now_ms() - FLUSH_MS);
+        int64_t now = now_ms();
+        flush_before(now - (now - latest < FLUSH_MS ? BUSY_MS : FLUSH_MS));
         pthread_mutex_unlock(&lock);
     }
     return arg;
@@ -245,6 +249,7 @@ int PMIx_server_IOF_deliver(const pmix_proc_t *source, uint16_t channel,
             deliver(s, bo->bytes, bo->size);
     } else if (s)
         flush(s); // the end of this stream
+    latest = now_ms();
     pthread_mutex_unlock(&lock);
     if (cbfunc)
         cbfunc(0, cbdata);
