@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Defects that were found by using dockmpi, each kept from coming back.
+# timeout: 300
+# valgrind: no (the paths run there in the other scripts; here it is about timing)
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+need_image launcher
+need_image cpu
+c=$(cluster r)
+job_containers() { containers "$c" label=io.dockmpi.role=job; }
+# interrupt SIGNAL SECONDS ARGUMENT...: starts dockmpi, signals it after that time, sets $rc, $out, $err, $took (s).
+interrupt() {
+    local signal=$1 after=$2 pid start
+    shift 2
+    "$DOCKMPI" "$@" >"$E2E_TMP/out" 2>"$E2E_TMP/err" </dev/null &
+    pid=$!
+    sleep "$after"
+    start=$SECONDS
+    kill "-$signal" $pid
+    wait $pid
+    rc=$?
+    took=$((SECONDS - start))
+    e2e_read
+}
+
+# --- what needs no cluster -------------------------------------------------------------------------------
+
+t bash -c "'$DOCKMPI' help up | true; exit \${PIPESTATUS[0]}"
+is "$err" '' 'a reader of the result that left is no error'
+t bash -c "'$DOCKMPI' help up >/dev/full"
+is "$rc" 125 'a result that cannot be written is one'
+t bash -c "'$DOCKMPI' ps >&-"
+is "$rc$err" 0 'a closed standard output is taken for silence'
+
+mkdir -p "$E2E_TMP/docker" && chmod 755 "$E2E_TMP"
+echo '{}' >"$E2E_TMP/docker/config.json" && chmod 600 "$E2E_TMP/docker/config.json"
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
+    cp "$DOCKMPI" "$E2E_TMP/dockmpi-copy" && chmod 755 "$E2E_TMP/dockmpi-copy"
+    t env DOCKER_CONFIG="$E2E_TMP/docker" setpriv --reuid nobody --regid nogroup --clear-groups \
+        "$E2E_TMP/dockmpi-copy" ps
+    like "$err" 'permission denied on .*docker.sock' "another user's docker configuration does not hide the cause"
+fi
+
+# --- run -------------------------------------------------------------------------------------------------
+
+ok 'up' dockmpi up --name "$c" --workers 2 --image cpu
+
+left=
+for after in 0.02 0.04 0.06 0.08 0.1 0.12 0.14; do
+    interrupt INT $after run --name "$c" --rm -- sleep 100
+    [ -z "$(job_containers)" ] || left="$left $after:$(job_containers)"
+done
+is "$left" '' 'Ctrl-C while a job is made leaves no container'
+
+interrupt INT 2 run --name "$c" -- sleep 100
+is "$rc" 130 'Ctrl-C ends run with 130'
+interrupt TERM 2 run --name "$c" -- sleep 100
+is "$rc" 143 'and TERM with 143'
+
+t dockmpi run --name "$c" -- sh -c 'exit 42'
+is "$rc" 42 'the exit code of a rank'
+one_line "$err" 'a job that fails is explained in one line'
+like "$err" 'rank [01] ended with exit code 42' 'which names rank and code'
+t dockmpi run --name "$c" -n 1 -- sh -c 'kill -9 $$'
+one_line "$err" 'a killed rank is explained in one line'
+like "$err" 'rank 0 on worker-0 was killed by signal 9' 'which names rank, worker and signal'
+t dockmpi run --name "$c" -- no-such-program
+one_line "$err" 'a program that no worker has is reported once'
+
+# Nobody reads: the pipe is full when Ctrl-C comes.
+mkfifo "$E2E_TMP/fifo"
+sleep 60 <"$E2E_TMP/fifo" &
+holder=$!
+"$DOCKMPI" run --name "$c" -n 1 -- seq 1 30000000 >"$E2E_TMP/fifo" 2>"$E2E_TMP/err" </dev/null &
+pid=$!
+sleep 3
+start=$SECONDS
+kill -INT "$pid"
+wait "$pid"
+is $((SECONDS - start < 15)) 1 'Ctrl-C works while nobody reads the output'
+kill $holder
+t bash -c "'$DOCKMPI' run --name $c -n 1 -- seq 1 30000000 | head -n 1; exit \${PIPESTATUS[0]}"
+is "$rc $out" '141 1' 'a job whose reader leaves is canceled'
+is "$(containers "$c" status=running label=io.dockmpi.role=job)" '' 'and does not run on'
+
+dockmpi run --name "$c" -- seq 1 300000 2>/dev/null | sort -n | uniq -c | awk '$1 != 2' >"$E2E_TMP/torn"
+is "$(wc -l <"$E2E_TMP/torn")" 0 'lines of two busy ranks stay whole' || head -n 5 "$E2E_TMP/torn"
