@@ -133,8 +133,8 @@ demo:
 	@compose/demo
 
 test:
-	@compose/setup test
-	@tests/run; rc=$$?; compose/setup stop || rc=1; exit $$rc
+	@export DOCKMPI_SETUP_OWNER=test-$$$$; compose/setup test || exit 1; \
+	tests/run; rc=$$?; compose/setup stop || rc=1; exit $$rc
 
 check:
 	@TEST_MODES=normal tests/run lint unit golden
