@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "engine/exec.h"
 #include "fleet/parallel.h"
@@ -23,6 +24,7 @@ struct exec {
 struct target {
     const struct dmpi_member *member;
     char *name;
+    char mark[17]; /* that of its processes */
     int code;
     struct dmpi_err err;
 };
@@ -45,7 +47,7 @@ static int stream_labelled(struct dmpi_engine *engine, const struct work *w, str
     pump.streams.out = dmpi_label_sink(&out);
     pump.streams.err = dmpi_label_sink(&err_out);
     struct dmpi_exec_opts opts = {
-        .argv = w->argv, .env = &w->opts->env, .workdir = w->opts->workdir};
+        .argv = w->argv, .env = &w->opts->env, .workdir = w->opts->workdir, .mark = t->mark};
     int rc =
         dmpi_exec_stream(engine, dmpi_app_ctl(), t->member->id, &opts, &pump, &t->code, &t->err);
     dmpi_label_finish(&out);
@@ -64,6 +66,7 @@ static int stream_plain(struct dmpi_engine *engine, const struct work *w, struct
     struct dmpi_exec_opts opts = {.argv = w->argv,
                                   .env = &w->opts->env,
                                   .workdir = w->opts->workdir,
+                                  .mark = t->mark,
                                   .stdin_open = w->opts->interactive};
     return dmpi_exec_stream(engine, dmpi_app_ctl(), t->member->id, &opts, &pump, &t->code, &t->err);
 }
@@ -73,6 +76,7 @@ static void run_one(size_t i, void *arg)
     struct work *w = arg;
     struct target *t = &w->targets[i];
     struct dmpi_engine *engine;
+    dmpi_random_hex(t->mark, sizeof t->mark / 2);
     int rc = dmpi_fleet_engine(&engine, w->fleet, t->member->node, dmpi_app_ctl(), &t->err);
     if (rc == 0)
         rc = w->n == 1 ? stream_plain(engine, w, t) : stream_labelled(engine, w, t);
@@ -107,6 +111,8 @@ static int choose(struct work *w, const struct dmpi_state *state, const char *cl
     for (size_t i = 0; i < o->where.n; i++) {
         struct dmpi_strv names = dmpi_strv_split(o->where.v[i], ',');
         for (size_t k = 0; k < names.n; k++) {
+            if (!*names.v[k])
+                continue;
             const struct dmpi_member *m = dmpi_session_member(state, cluster, names.v[k], err);
             if (!m) {
                 dmpi_strv_free(&names);
@@ -116,6 +122,8 @@ static int choose(struct work *w, const struct dmpi_state *state, const char *cl
         }
         dmpi_strv_free(&names);
     }
+    if (!w->n && o->where.n)
+        return dmpi_usage(err, "--where needs names, as in -w worker-0,launcher");
     if (!w->n)
         return dmpi_err_set(err, DMPI_ENOTFOUND,
                             "cluster %s has no running containers; start it: dockmpi up", cluster);
@@ -134,7 +142,7 @@ static int worst(const struct work *w, struct dmpi_err *err)
             continue;
         if (failed++ == 0)
             *err = w->targets[i].err;
-        else if (!dmpi_out_reader_left())
+        else if (w->targets[i].err.code != DMPI_ECANCELED && !dmpi_out_reader_left())
             dmpi_out_note("%s", w->targets[i].err.msg);
     }
     return failed ? -1 : code;

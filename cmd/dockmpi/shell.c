@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "engine/exec.h"
 #include "host.h"
@@ -44,8 +45,10 @@ static int converse(struct dmpi_engine *engine, const struct dmpi_exec_opts *opt
     static const int out_fd = STDOUT_FILENO, err_fd = STDERR_FILENO;
     dmpi_autofree char *id = NULL;
     struct dmpi_hijack *hijack = NULL;
-    if (dmpi_exec_start(engine, dmpi_app_ctl(), container, opts, &id, &hijack, err) < 0)
+    if (dmpi_exec_start(engine, dmpi_app_ctl(), container, opts, &id, &hijack, err) < 0) {
+        dmpi_exec_end(engine, container, opts->mark);
         return -1;
+    }
     struct terminal terminal = {engine, id};
     struct dmpi_pump pump = DMPI_PUMP_INIT;
     pump.in_fd = STDIN_FILENO;
@@ -61,6 +64,8 @@ static int converse(struct dmpi_engine *engine, const struct dmpi_exec_opts *opt
     int rc = dmpi_hijack_pump(hijack, dmpi_app_ctl(), &pump, err);
     dmpi_term_restore();
     dmpi_hijack_close(hijack);
+    if (rc < 0) /* our terminal or the connection is gone: nobody can come back to it */
+        dmpi_exec_end(engine, container, opts->mark);
     return rc < 0 ? -1 : dmpi_exec_code(engine, dmpi_app_ctl(), id, code, err);
 }
 
@@ -77,8 +82,13 @@ static int open_shell(struct dmpi_engine *engine, const char *container,
     }
     const char *term = getenv("TERM");
     dmpi_strv_addf(&env, "TERM=%s", term ? term : "dumb");
-    struct dmpi_exec_opts opts = {
-        .argv = &argv, .env = &env, .stdin_open = true, .tty = dmpi_term_interactive()};
+    char mark[17];
+    dmpi_random_hex(mark, sizeof mark / 2);
+    struct dmpi_exec_opts opts = {.argv = &argv,
+                                  .env = &env,
+                                  .mark = mark,
+                                  .stdin_open = true,
+                                  .tty = dmpi_term_interactive()};
     if (opts.tty)
         dmpi_term_size(&opts.rows, &opts.cols);
     int rc = converse(engine, &opts, container, code, err);

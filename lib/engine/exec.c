@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: MIT
 #include "engine/exec.h"
 
+#include <string.h>
+
 #include "base/json.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "engine/http.h"
 #include "engine/url.h"
 
 #define SETTLE_MS 10000
+#define END_MS 10000
+#define MARK "DOCKMPI_EXEC"
 
 static struct dmpi_buf exec_url(const char *id, const char *rest)
 {
@@ -25,8 +30,13 @@ static json_t *create_body(const struct dmpi_exec_opts *opts)
     dmpi_json_set_bool(body, "AttachStderr", true);
     dmpi_json_set_bool(body, "Tty", opts->tty);
     dmpi_json_set(body, "Cmd", dmpi_json_strv(opts->argv));
-    if (opts->env && opts->env->n > 0)
-        dmpi_json_set(body, "Env", dmpi_json_strv(opts->env));
+    DMPI_AUTO(dmpi_strv_free) struct dmpi_strv env = DMPI_STRV_INIT;
+    if (opts->env)
+        dmpi_strv_add_all(&env, opts->env);
+    if (opts->mark)
+        dmpi_strv_addf(&env, MARK "=%s", opts->mark);
+    if (env.n > 0)
+        dmpi_json_set(body, "Env", dmpi_json_strv(&env));
     if (opts->workdir)
         dmpi_json_set_str(body, "WorkingDir", opts->workdir);
     if (opts->user)
@@ -123,17 +133,116 @@ int dmpi_exec_resize(struct dmpi_engine *e, const struct dmpi_ctl *ctl, const ch
     return dmpi_http_json(e, ctl, &req, NULL, NULL, err);
 }
 
+/*
+ * What cannot be started is told on the program's standard output, with these words. They are held back
+ * until the exit code shows that no program said them.
+ */
+static const char refused[] = "OCI runtime exec failed: ";
+#define REFUSED_MAX 4096
+
+struct opening {
+    struct dmpi_buf held; /* the output so far, while it could be a refusal */
+    bool over;            /* it is none: everything goes straight on */
+    struct dmpi_sink to;
+};
+
+static int pass_held(struct opening *o, struct dmpi_err *err)
+{
+    o->over = true;
+    return o->held.len ? dmpi_sink_write(&o->to, o->held.data, o->held.len, err) : 0;
+}
+
+static int hold(void *arg, const void *data, size_t n, struct dmpi_err *err)
+{
+    struct opening *o = arg;
+    size_t len = sizeof(refused) - 1;
+    if (o->over)
+        return dmpi_sink_write(&o->to, data, n, err);
+    if (n > REFUSED_MAX - o->held.len) {
+        if (pass_held(o, err) != 0)
+            return -1;
+        return dmpi_sink_write(&o->to, data, n, err);
+    }
+    dmpi_buf_add(&o->held, data, n);
+    if (o->held.len < len)
+        len = o->held.len;
+    return memcmp(o->held.data, refused, len) == 0 ? 0 : pass_held(o, err);
+}
+
+static const char *after(const char *text, const char *words)
+{
+    const char *at = strstr(text, words);
+    return at ? at + strlen(words) : text;
+}
+
+/* The refusal in short, on standard error, and with the exit code that shells have for it. */
+static int tell_refusal(const struct opening *o, const struct dmpi_sink *to, int *code,
+                        struct dmpi_err *err)
+{
+    const char *text = after(dmpi_buf_str(&o->held), refused);
+    text = after(after(text, "exec failed: "), "unable to start container process: ");
+    bool missing = strstr(text, "not found") || strstr(text, "no such file");
+    size_t len = strcspn(text, "\r\n");
+    dmpi_autofree char *line = dmpi_xstrndup(text, len);
+    char *tail = strstr(line, ": unknown");
+    if (tail && tail[strlen(": unknown")] == '\0')
+        *tail = '\0';
+    dmpi_autofree char *told = dmpi_xasprintf("dockmpi: cannot start: %s\n", line);
+    *code = missing && !strstr(text, "chdir") ? 127 : 126;
+    return dmpi_sink_write(to, told, strlen(told), err);
+}
+
+static int find_code(struct dmpi_engine *e, const struct dmpi_ctl *ctl, const char *id,
+                     struct opening *o, const struct dmpi_sink *to, int *code, struct dmpi_err *err)
+{
+    if (dmpi_exec_code(e, ctl, id, code, err) != 0)
+        return -1;
+    if (o->over || o->held.len < sizeof(refused) - 1 || (*code != 126 && *code != 127))
+        return o->over ? 0 : pass_held(o, err);
+    return tell_refusal(o, to, code, err);
+}
+
 int dmpi_exec_stream(struct dmpi_engine *e, const struct dmpi_ctl *ctl, const char *container,
                      const struct dmpi_exec_opts *opts, const struct dmpi_pump *pump, int *code,
                      struct dmpi_err *err)
 {
     dmpi_autofree char *id = NULL;
     struct dmpi_hijack *h = NULL;
-    if (dmpi_exec_start(e, ctl, container, opts, &id, &h, err) != 0)
-        return -1;
-    int result = dmpi_hijack_pump(h, ctl, pump, err);
+    struct opening opening = {
+        .held = DMPI_BUF_INIT(REFUSED_MAX), .over = opts->tty, .to = pump->streams.out};
+    struct dmpi_pump own = *pump;
+    own.streams.out = (struct dmpi_sink){.write = hold, .arg = &opening};
+    int result = dmpi_exec_start(e, ctl, container, opts, &id, &h, err);
+    if (result == 0)
+        result = dmpi_hijack_pump(h, ctl, &own, err);
     dmpi_hijack_close(h);
-    return result == 0 ? dmpi_exec_code(e, ctl, id, code, err) : -1;
+    if (result == 0)
+        result = find_code(e, ctl, id, &opening, &pump->streams.err, code, err);
+    else if (opts->mark)
+        dmpi_exec_end(e, container, opts->mark);
+    dmpi_buf_free(&opening.held);
+    return result;
+}
+
+/* $1: the mark. Its own processes do not have it. */
+static const char end_sh[] =
+    "each() { for p in /proc/[0-9]*; do grep -qs \"$m\" $p/environ && kill -s $1 ${p##*/}; done; "
+    "}\n"
+    "left() { for p in /proc/[0-9]*; do grep -qs \"$m\" $p/environ && return 0; done; return 1; }\n"
+    "m=" MARK "=$1\n"
+    "each HUP; each TERM; n=0\n"
+    "while left; do n=$((n + 1)); [ $n -lt 20 ] || { each KILL; break; }; sleep 0.1; done\n";
+
+void dmpi_exec_end(struct dmpi_engine *e, const char *container, const char *mark)
+{
+    const char *const words[] = {"sh", "-c", end_sh, "dockmpi-end", mark};
+    DMPI_AUTO(dmpi_strv_free) struct dmpi_strv argv = DMPI_STRV_INIT;
+    struct dmpi_ctl ctl = dmpi_ctl_within(NULL, END_MS);
+    struct dmpi_err err = DMPI_ERR_INIT;
+    int code;
+    dmpi_strv_add_array(&argv, words, DMPI_ARRAY_LEN(words));
+    if (dmpi_exec_run(e, &ctl, container, &argv, NULL, 0, NULL, NULL, &code, &err) != 0)
+        dmpi_debug("%s: what runs there could not be ended: %s", container, err.msg);
 }
 
 static struct dmpi_sink sink_or_nothing(struct dmpi_buf *buf)

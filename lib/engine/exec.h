@@ -16,6 +16,7 @@ struct dmpi_exec_opts {
     const struct dmpi_strv *env;  /* added "K=V", NULL: none */
     const char *workdir;          /* NULL: the container's */
     const char *user;             /* NULL: the container's */
+    const char *mark; /* set as $DOCKMPI_EXEC, for dmpi_exec_end to find it by; NULL: none */
     bool stdin_open;
     bool tty;
     int rows, cols; /* first size of the terminal, 0: the engine's default */
@@ -47,9 +48,19 @@ int dmpi_exec_run(struct dmpi_engine *e, const struct dmpi_ctl *ctl, const char 
                   const struct dmpi_strv *argv, const void *input, size_t len, struct dmpi_buf *out,
                   struct dmpi_buf *err_out, int *code, struct dmpi_err *err);
 
-/* The same with whole options, any source of input (fd in pump) and any sinks. */
+/*
+ * The same with whole options, any source of input (fd in pump) and any sinks. Where it fails or is
+ * canceled, a program with a mark is ended before it returns.
+ */
 int dmpi_exec_stream(struct dmpi_engine *e, const struct dmpi_ctl *ctl, const char *container,
                      const struct dmpi_exec_opts *opts, const struct dmpi_pump *pump, int *code,
                      struct dmpi_err *err);
+
+/*
+ * Ends the processes whose environment has this mark (letters and digits): HUP and TERM, and KILL to those that
+ * remain after 2 s. The API has no call for it. Best effort, within some seconds of its own; the
+ * container needs a shell and grep.
+ */
+void dmpi_exec_end(struct dmpi_engine *e, const char *container, const char *mark);
 
 #endif

@@ -10,18 +10,16 @@ need_image launcher
 need_image cpu
 c=$(cluster r)
 job_containers() { containers "$c" label=io.dockmpi.role=job; }
-# interrupt SIGNAL SECONDS ARGUMENT...: starts dockmpi, signals it after that time, sets $rc, $out, $err, $took (s).
+# interrupt SIGNAL SECONDS ARGUMENT...: starts dockmpi, signals it after that time, sets $rc, $out and $err.
 interrupt() {
-    local signal=$1 after=$2 pid start
+    local signal=$1 after=$2 pid
     shift 2
     "$DOCKMPI" "$@" >"$E2E_TMP/out" 2>"$E2E_TMP/err" </dev/null &
     pid=$!
     sleep "$after"
-    start=$SECONDS
     kill "-$signal" $pid
     wait $pid
     rc=$?
-    took=$((SECONDS - start))
     e2e_read
 }
 
@@ -71,7 +69,7 @@ one_line "$err" 'a program that no worker has is reported once'
 
 # Nobody reads: the pipe is full when Ctrl-C comes.
 mkfifo "$E2E_TMP/fifo"
-sleep 60 <"$E2E_TMP/fifo" &
+{ sleep 60; cat >/dev/null; } <"$E2E_TMP/fifo" &
 holder=$!
 "$DOCKMPI" run --name "$c" -n 1 -- seq 1 30000000 >"$E2E_TMP/fifo" 2>"$E2E_TMP/err" </dev/null &
 pid=$!
@@ -87,3 +85,19 @@ is "$(containers "$c" status=running label=io.dockmpi.role=job)" '' 'and does no
 
 dockmpi run --name "$c" -- seq 1 300000 2>/dev/null | sort -n | uniq -c | awk '$1 != 2' >"$E2E_TMP/torn"
 is "$(wc -l <"$E2E_TMP/torn")" 0 'lines of two busy ranks stay whole' || head -n 5 "$E2E_TMP/torn"
+
+# --- exec and shell --------------------------------------------------------------------------------------
+
+processes() { docker exec "dockmpi-$c-worker-0" sh -c 'cat /proc/[0-9]*/cmdline 2>/dev/null' | tr '\0' ' ' | grep -c "sleep 77[0-9]"; }
+interrupt INT 1 exec --name "$c" --workers -- sh -c 'sleep 771 & trap "" TERM HUP; sleep 772'
+is "$rc" 130 'Ctrl-C ends exec with 130'
+is "$(processes)" 0 'and leaves no process in the container'
+one_line "$err" 'and says so once'
+interrupt HUP 1 shell --name "$c" worker-0 sleep 773
+is "$(processes)" 0 'a shell whose terminal has gone leaves no process'
+t dockmpi exec --name "$c" -w worker-0 -- no-such-program
+is "$rc$out" 127 'exec of a program that is not there: 127, nothing on standard output'
+one_line "$err" 'and one line of error'
+exits 2 'exec -w without names is wrong usage' dockmpi exec --name "$c" -w '' -- true
+t dockmpi exec --name "$c" -w worker-0 -- sh -c 'echo OCI runtime exec failed: not so; exit 3'
+is "$rc $out" '3 OCI runtime exec failed: not so' 'what a program says is not taken for a refusal'
