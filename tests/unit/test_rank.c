@@ -76,7 +76,7 @@ static void check(const char *command, int code, const char *output)
 static int set_up(void **state)
 {
     (void)state;
-    if (!mkdtemp(dir))
+    if (!mkdtemp(dir) || setenv("DOCKMPI_TMP", dir, 1) != 0)
         return -1;
     put_script("rank", dmpi_mesh_rank_sh);
     put_script("run-job", dmpi_mesh_run_job_sh);
@@ -184,7 +184,7 @@ static void test_job_codes(void **state)
         put_file("job", cases[i].job);
         check("sh run-job", cases[i].code, cases[i].output);
     }
-    check("ls -d /tmp/dockmpi-job.* 2>/dev/null | wc -l | tr -d ' '", 0, "0\n");
+    check("ls -d dockmpi-job.* 2>/dev/null | wc -l | tr -d ' '", 0, "0\n");
 }
 
 static void test_job_streams(void **state)
@@ -217,7 +217,7 @@ static void test_job_stdin(void **state)
     check("seq 100000 | PATH=.:$PATH sh run-job", 3, ""); // and nobody comes to read
     put_file("job", "# x\n# y\nexec cat\n");
     check("echo unasked | PATH=.:$PATH sh run-job", 0, "");
-    check("ls -d /tmp/dockmpi-job.* 2>/dev/null | wc -l | tr -d ' '", 0, "0\n");
+    check("ls -d dockmpi-job.* 2>/dev/null | wc -l | tr -d ' '", 0, "0\n");
 }
 
 // Starts run-job the way the engine does, waits for the job's first output, sends the signal. Returns
