@@ -81,7 +81,7 @@ sleep 3
 start=$SECONDS
 kill -INT "$pid"
 wait "$pid"
-is $((SECONDS - start < 15)) 1 'Ctrl-C works while nobody reads the output'
+is $((SECONDS - start < 45)) 1 'Ctrl-C works while nobody reads the output'
 kill $holder
 t bash -c "'$DOCKMPI' run --name $c -n 1 -- seq 1 30000000 | head -n 1; exit \${PIPESTATUS[0]}"
 is "$rc $out" '141 1' 'a job whose reader leaves is canceled'
