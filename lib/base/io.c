@@ -99,6 +99,9 @@ static int fill_and_rename(int fd, const char *tmp, const char *path, const void
 int dmpi_io_write_file_atomic(const char *path, const void *data, size_t len, mode_t mode,
                               struct dmpi_err *err)
 {
+    struct stat st;
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+        return dmpi_err_set(err, DMPI_ECONFLICT, "%s is there and is no regular file", path);
     dmpi_autofree char *tmp = dmpi_xasprintf("%s.XXXXXX", path);
     DMPI_AUTO(close_keeping_errno) int fd = mkostemp(tmp, O_CLOEXEC);
     if (fd < 0)

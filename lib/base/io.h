@@ -17,7 +17,7 @@ int dmpi_io_read_file(struct dmpi_buf *out, const char *path, size_t max, struct
 int dmpi_io_write_all(int fd, const void *data, size_t len, struct dmpi_err *err);
 
 // Puts the data into a temporary file beside path, syncs it and renames it: readers see the old or
-// the new content. The file gets exactly the given mode.
+// the new content. The file gets exactly the given mode. Only regular files are replaced.
 int dmpi_io_write_file_atomic(const char *path, const void *data, size_t len, mode_t mode,
                               struct dmpi_err *err);
 

@@ -160,13 +160,33 @@ static char *tmp_name(void)
     return dmpi_xasprintf(".dockmpi-%s", hex);
 }
 
+// A link to a device or an open file, such as /dev/stdout. Nothing is opened through it.
+static bool leads_to_special(int at, const char *name)
+{
+    static const char proc[] = "/proc/";
+    char target[sizeof(proc) - 1];
+    struct stat st;
+    if (readlinkat(at, name, target, sizeof(target)) == sizeof(target) &&
+        memcmp(target, proc, sizeof(target)) == 0)
+        return true;
+    return fstatat(at, name, &st, 0) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+}
+
+// Only files and links to files make way: /dev/null and the like must stay what they are.
 static int taken(const struct dmpi_extract *x, const char *path, const char *name,
                  struct dmpi_err *err)
 {
-    if (is_dir(x->parent_fd, name))
+    struct stat st;
+    if (fstatat(x->parent_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || S_ISREG(st.st_mode))
+        return 0;
+    if (S_ISDIR(st.st_mode))
         return dmpi_err_set(err, DMPI_ECONFLICT, "%s/%s is a folder: remove it first", x->root_name,
                             path);
-    return 0;
+    if (S_ISLNK(st.st_mode) && !leads_to_special(x->parent_fd, name))
+        return 0;
+    return dmpi_err_set(err, DMPI_ECONFLICT,
+                        "%s/%s is a device, pipe or socket, which cp does not replace",
+                        x->root_name, path);
 }
 
 static int begin_file(struct dmpi_extract *x, const struct dmpi_tar_entry *entry, char *path,

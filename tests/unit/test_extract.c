@@ -190,6 +190,27 @@ static void replaces_what_is_there(void **state)
     assert_int_equal(system("test $(ls -A in/x | wc -l) = 3"), 0); // nothing temporary
 }
 
+// As root, cp to /dev/null would otherwise take it away from the whole machine.
+static void keeps_what_is_no_file(void **state)
+{
+    (void)state;
+    static const struct dmpi_tar_entry entries[] = {FILE_ENTRY("x", 3)};
+    static const char *const made[] = {"mkfifo in/x", "ln -s /dev/null in/x",
+                                       "ln -s /proc/self/fd/1 in/x"};
+    struct dmpi_buf tar DMPI_AUTO(dmpi_buf_free) = archive_of(entries, 1);
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(made); i++) {
+        struct dmpi_err err = DMPI_ERR_INIT;
+        struct stat before, after;
+        assert_int_equal(system(made[i]), 0);
+        assert_int_equal(lstat("in/x", &before), 0);
+        assert_int_equal(extract(&tar, "x", "x", 7, &err), -1);
+        assert_non_null(strstr(err.msg, "device, pipe or socket"));
+        assert_int_equal(lstat("in/x", &after), 0);
+        assert_int_equal(after.st_ino, before.st_ino);
+        assert_int_equal(system("test $(ls -A in | wc -l) = 1 && rm in/x"), 0);
+    }
+}
+
 static void drops_set_user_id(void **state)
 {
     (void)state;
@@ -303,6 +324,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(refuses_hostile_archives, make_base, drop_base),
         cmocka_unit_test_setup_teardown(refuses_devices, make_base, drop_base),
         cmocka_unit_test_setup_teardown(replaces_what_is_there, make_base, drop_base),
+        cmocka_unit_test_setup_teardown(keeps_what_is_no_file, make_base, drop_base),
         cmocka_unit_test_setup_teardown(drops_set_user_id, make_base, drop_base),
         cmocka_unit_test_setup_teardown(leaves_nothing_incomplete, make_base, drop_base),
         cmocka_unit_test_setup_teardown(round_trip, make_base, drop_base),

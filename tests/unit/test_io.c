@@ -87,6 +87,13 @@ static void failures_name_the_file_and_leave_nothing(void **state)
     dmpi_autofree char *sub = in_dir("folder");
     assert_int_equal(mkdir(sub, 0755), 0);
     assert_int_equal(dmpi_io_write_file_atomic(sub, "x", 1, 0644, &err), -1);
+    dmpi_autofree char *fifo = in_dir("fifo");
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    assert_int_equal(dmpi_io_write_file_atomic(fifo, "x", 1, 0644, &err), -1);
+    assert_non_null(strstr(err.msg, "no regular file"));
+    struct stat st;
+    assert_int_equal(lstat(fifo, &st), 0);
+    assert_true(S_ISFIFO(st.st_mode));
     dmpi_autofree char *cmd = dmpi_xasprintf("! ls '%s' | grep -q 'folder\\.'", dir);
     assert_int_equal(system(cmd), 0);
 }
