@@ -112,8 +112,14 @@ static int push_member_image(struct dmpi_engine *source, struct dmpi_fleet *flee
     int rc = push_from(source, fleet, ref, nodes, false, NULL, err);
     if (rc == 0 || err->code == DMPI_ECANCELED)
         return rc;
-    /* What is missing here or a node that failed: up meets it again and reports it node by node. */
-    dmpi_debug("%s", err->msg);
+    /*
+     * What is missing here or a node that is down: up meets it again and reports it node by node. Not
+     * so an image that an engine could not take, for want of space for instance.
+     */
+    if (err->code == DMPI_EENGINE || err->code == DMPI_ESYS)
+        dmpi_out_note("warning: image %s was not sent: %s", ref, err->msg);
+    else
+        dmpi_debug("%s", err->msg);
     *err = (struct dmpi_err)DMPI_ERR_INIT;
     return 0;
 }
