@@ -40,7 +40,7 @@ PKG_LIBS   := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
 
 DEFS := -D_GNU_SOURCE -DDOCKMPI_VERSION='"$(VERSION)"' -DDOCKMPI_DATADIR='"$(DATADIR)"'
 BASE_CFLAGS := -std=gnu11 $(OPT) -fPIE -pthread -ffunction-sections -fdata-sections \
-               $(WARN) $(DEFS) -Ilib $(PKG_CFLAGS)
+               $(WARN) $(DEFS) -Ilib -I$(BUILD)/gen $(PKG_CFLAGS)
 ALL_CFLAGS  = $(BASE_CFLAGS) $(CFLAGS) $(CPPFLAGS)
 ALL_LDFLAGS = $(LINK) -pie -pthread $(LDFLAGS)
 
@@ -52,6 +52,7 @@ CMD_SRC    := $(wildcard cmd/dockmpi/*.c)
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 HELPER_SRC := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
 FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
+SH_INC     := $(patsubst lib/%,$(BUILD)/gen/%.inc,$(wildcard lib/*/*.sh))
 BENCH_SRC  := $(wildcard tests/bench/*.c)
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -87,7 +88,13 @@ $(BUILD)/flags: FORCE
 	@printf '%s\n' '$(subst ','\'',$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(PKG_LIBS))' > $@.new
 	@cmp -s $@.new $@ && rm -f $@.new || mv $@.new $@
 
-$(BUILD)/obj/%.o: %.c $(BUILD)/flags
+# Shell files become string literals of C (`#include "mesh/rank.sh.inc"`), without what stands above
+# their first empty line.
+$(SH_INC): $(BUILD)/gen/%.inc: lib/%
+	@mkdir -p $(@D)
+	$(Q)sed '1,/^$$/d; s/[\\"]/\\&/g; s/.*/"&\\n"/' $< > $@
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags | $(SH_INC)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) $(EXTRA_CFLAGS) -MMD -MP -c -o $@ $<

@@ -9,9 +9,16 @@
 #include "fleet/parallel.h"
 #include "mesh/files.h"
 #include "mesh/ports.h"
-#include "spec/facts_sh.h"
+#include "spec/script.h"
 
 #define PORTS_MAX ((size_t)1 << 20)
+
+// clang-format off
+static const char ask_sh[] =
+#include "spec/ports.sh.inc"
+#include "job/ask-launcher.sh.inc"
+    ;
+// clang-format on
 
 // Runs a shell text in a container.
 static int run_sh(const struct dmpi_meet *meet, size_t node, const char *id, const char *script,
@@ -28,7 +35,7 @@ static int run_sh(const struct dmpi_meet *meet, size_t node, const char *id, con
     return code == 0 ? 0 : dmpi_err_set(err, DMPI_EENGINE, "its shell answers with code %d", code);
 }
 
-// Takes a free port from what DMPI_PORTS_SH printed.
+// Takes a free port from what ports_alone of spec/ports.sh printed.
 static int take_port(int *port, const struct dmpi_meet *meet, const struct dmpi_buf *text,
                      struct dmpi_err *err)
 {
@@ -41,7 +48,7 @@ static int take_port(int *port, const struct dmpi_meet *meet, const struct dmpi_
 static int choose_port(int *port, const struct dmpi_meet *meet, struct dmpi_err *err)
 {
     struct dmpi_buf text DMPI_AUTO(dmpi_buf_free) = DMPI_BUF_INIT(PORTS_MAX);
-    if (run_sh(meet, meet->first->node, meet->first->id, DMPI_PORTS_SH, &text, NULL, err) < 0 ||
+    if (run_sh(meet, meet->first->node, meet->first->id, dmpi_ports_sh, &text, NULL, err) < 0 ||
         take_port(port, meet, &text, err) < 0)
         return dmpi_err_wrap(err, "%s: find a free port", meet->first->alias);
     return 0;
@@ -56,10 +63,9 @@ static int read_mesh(struct dmpi_mesh *mesh, const struct dmpi_meet *meet, struc
 static int ask_launcher(struct dmpi_mesh *mesh, int *port, const struct dmpi_meet *meet,
                         struct dmpi_err *err)
 {
-    static const char script[] = "{ " DMPI_PORTS_SH "; } >&2; exec tar -cf - -C / etc/dockmpi";
     struct dmpi_buf tar DMPI_AUTO(dmpi_secret_buf_free) = DMPI_BUF_INIT_SECRET(DMPI_MESH_TAR_MAX);
     struct dmpi_buf ports DMPI_AUTO(dmpi_buf_free) = DMPI_BUF_INIT(PORTS_MAX);
-    if (run_sh(meet, meet->launcher->node, meet->launcher->id, script, &tar, &ports, err) < 0 ||
+    if (run_sh(meet, meet->launcher->node, meet->launcher->id, ask_sh, &tar, &ports, err) < 0 ||
         dmpi_mesh_from_tar(mesh, dmpi_buf_str(&tar), tar.len, err) < 0)
         return -1;
     return take_port(port, meet, &ports, err);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What a container can see of its node, read from the text that the shell functions of
-// spec/facts_sh.h print. The text is not trusted: sizes are bounded, odd lines are errors or ignored.
+// spec/facts.sh print. The text is not trusted: sizes are bounded, odd lines are errors or ignored.
 #ifndef DMPI_MESH_FACTS_H
 #define DMPI_MESH_FACTS_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The words after mpirun's own: the wrapper that it starts for each rank (mesh/scripts.c), and what the
+// The words after mpirun's own: the wrapper that it starts for each rank (mesh/rank.sh), and what the
 // wrapper is told.
 #ifndef DMPI_MPI_PROGRAM_H
 #define DMPI_MPI_PROGRAM_H

@@ -3,7 +3,7 @@
 // tar, coreutils and sshd will do. The client, attached since before the start, first reads the
 // facts of the node, then sends one tar on standard input.
 //
-// Standard output of a worker:   facts (spec/facts_sh.h), then sshd's own lines on stderr, of which
+// Standard output of a worker:   facts (spec/facts.sh), then sshd's own lines on stderr, of which
 //                                "Server listening on" tells that it is ready
 // Standard output of a launcher: facts, then DMPI_READY_LINE
 // Standard output of a job:      what /etc/dockmpi/run-job prints; what follows the tar on standard
@@ -18,6 +18,9 @@
 // Exit code of a container that got no usable tar, and of one that has no sshd.
 #define DMPI_EXIT_NOT_FED 97
 #define DMPI_EXIT_NO_SSHD 98
+
+// A complete script that prints the listening ports alone, with the markers of the facts (mesh/facts.h).
+extern const char dmpi_ports_sh[];
 
 // Entrypoint arrays, owned by the caller. sshd: path inside the image, NULL to look for it there.
 json_t *dmpi_script_worker(const char *sshd);

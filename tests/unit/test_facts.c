@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "mesh/facts.h"
 #include "mesh/ports.h"
-#include "spec/facts_sh.h"
+#include "spec/script.h"
 
 static const char recorded[] =
     "noise of the image's shell\n"
@@ -46,6 +46,13 @@ static const char recorded[] =
     "begin env\nPATH=/opt/bin:/usr/bin\nTWO=a\001b\nbad name=1\n1x=2\n=3\nEMPTY=\nend\n"
     "dockmpi: facts end\n"
     "what comes later\n";
+
+// clang-format off
+static const char facts_sh[] =
+#include "spec/ports.sh.inc"
+#include "spec/facts.sh.inc"
+    "facts\n";
+// clang-format on
 
 static void parse(struct dmpi_facts *f, const char *text)
 {
@@ -226,12 +233,12 @@ static void test_this_machine(void **state)
     DMPI_AUTO(dmpi_facts_free) struct dmpi_facts ports;
 
     (void)state;
-    run_script(&f, DMPI_FACTS_SH "facts\n");
+    run_script(&f, facts_sh);
     assert_true(f.cpus > 0);
     assert_true(f.hostname[0] != '\0');
     assert_non_null(dmpi_strv_env_get(&f.env, "PATH"));
     assert_string_equal(dmpi_facts_iface(&f, "127.0.0.1")->name, "lo");
-    run_script(&ports, DMPI_PORTS_SH);
+    run_script(&ports, dmpi_ports_sh);
 }
 
 static void test_ports(void **state)

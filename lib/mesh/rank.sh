@@ -1,0 +1,90 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# shellcheck disable=SC2163 # the assignment is the argument itself
+# Started by mpirun once for each rank, as `sh /etc/dockmpi/rank PROGRAM ARGUMENT...`. No process is
+# started on the way to the program, so this costs about a millisecond.
+#
+# DOCKMPI_PLAN is "0-3:2,4:1": two ranks on each of the workers 0 to 3, then one on worker 4.
+
+# Written by dockmpi.
+if ! read -r _d_me _d_profile </etc/dockmpi/index; then
+    echo 'dockmpi: this container has lost its files: run dockmpi up' >&2
+    exit 93
+fi
+_d_left=${OMPI_COMM_WORLD_RANK:-0}
+_d_rest=$DOCKMPI_PLAN
+while [ -n "$_d_rest" ]; do
+    _d_part=${_d_rest%%,*}
+    case $_d_rest in *,*) _d_rest=${_d_rest#*,} ;; *) _d_rest= ;; esac
+    _d_span=${_d_part%:*} _d_each=${_d_part#*:}
+    _d_first=${_d_span%-*} _d_last=${_d_span#*-}
+    _d_here=$(((_d_last - _d_first + 1) * _d_each))
+    if [ "$_d_left" -lt "$_d_here" ]; then
+        _d_want=$((_d_first + _d_left / _d_each))
+        if [ "$_d_want" != "$_d_me" ]; then
+            echo "dockmpi: rank ${OMPI_COMM_WORLD_RANK:-0} is on worker-$_d_me," \
+                "but was planned for worker-$_d_want" >&2
+            exit 93
+        fi
+        break
+    fi
+    _d_left=$((_d_left - _d_here))
+done
+unset _d_left _d_rest _d_part _d_span _d_each _d_first _d_last _d_here _d_want
+# Words of colons alone have one more than meant: mpirun would take : for itself.
+if [ "$1" = -: ]; then
+    shift
+    for _d_word; do
+        shift
+        case $_d_word in '' | *[!:]*) ;; *) _d_word=${_d_word#:} ;; esac
+        set -- "$@" "$_d_word"
+    done
+    unset _d_word
+fi
+# In a mixed cluster: the words of each image. Only those of this one are kept.
+if [ "$1" = -g ]; then
+    _d_found=
+    while [ "$1" = -g ]; do
+        _d_here=$3
+        if [ "$2" = "$_d_profile" ]; then _d_found=$3; fi
+        shift 3
+        while [ "$_d_here" -gt 0 ]; do
+            [ -z "$_d_found" ] || set -- "$@" "$1"
+            shift
+            _d_here=$((_d_here - 1))
+        done
+        [ -z "$_d_found" ] || break
+    done
+    if [ -z "$_d_found" ]; then
+        echo "dockmpi: worker-$_d_me has image $_d_profile," \
+            'which the job was not planned for' >&2
+        exit 93
+    fi
+    shift $(($# - _d_found))
+    while [ "$1" != -- ]; do export "$1"; shift; done
+    shift
+    unset _d_here
+fi
+_d_guard=
+. /etc/dockmpi/env
+case $1 in
+*/*) _d_found=$1 ;;
+*) _d_found=$(command -v "$1") || _d_found= ;;
+esac
+if [ -z "$_d_found" ] || { [ "$_d_found" != "${_d_found#*/}" ] && [ ! -e "$_d_found" ]; }; then
+    echo "dockmpi: $1: not found in image $_d_profile on worker-$_d_me" >&2
+    exit 127
+fi
+if [ -d "$_d_found" ] || { [ "$_d_found" != "${_d_found#*/}" ] && [ ! -x "$_d_found" ]; }; then
+    echo "dockmpi: $1: not an executable file on worker-$_d_me" >&2
+    exit 126
+fi
+if [ -n "$DOCKMPI_STDIN" ] && [ "${OMPI_COMM_WORLD_RANK:-0}" -eq 0 ]; then
+    mkfifo -m 600 "$DOCKMPI_STDIN" 2>/dev/null
+    exec <"$DOCKMPI_STDIN"
+    rm -f "$DOCKMPI_STDIN"
+fi
+unset DOCKMPI_STDIN
+set -- $_d_guard "$@"
+unset _d_me _d_profile _d_found _d_guard
+exec "$@"

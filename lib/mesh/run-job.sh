@@ -1,0 +1,105 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The job container's process. /etc/dockmpi/job becomes mpirun. Its output goes through files,
+# because the PMIx of Open MPI 5.0 drops bursts that a pipe does not take at once.
+
+# Written by dockmpi.
+dir=$(mktemp -d "${DOCKMPI_TMP:-/tmp}/dockmpi-job.XXXXXX") || exit 125
+: >"$dir/out" && : >"$dir/err" || exit 125
+stop='' pid='' feeder='' code=''
+# Who cancels does not want to wait for all that the ranks had printed by then.
+drain_soon() {
+    (sleep 2; kill "$tail_out" "$tail_err") >/dev/null 2>&1 &
+}
+# The first request asks mpirun, which then ends every rank. After 5 s it is not asked again.
+stop() {
+    [ -n "$stop" ] || (sleep 5; kill -s KILL "$pid") >/dev/null 2>&1 &
+    stop=$1
+    interrupted=1
+    kill -s TERM "$pid" 2>/dev/null
+    [ -z "$code" ] || drain_soon
+}
+pass() {
+    interrupted=1
+    kill -s "$1" "$pid" 2>/dev/null
+}
+# A trapped signal ends wait early with a status that is not the child's. Some shells remark on
+# a child that was killed; its exit code says so already.
+await() {
+    while :; do
+        interrupted=
+        wait "$1" 2>/dev/null
+        status=$?
+        [ -n "$interrupted" ] || return "$status"
+        kill -s 0 "$1" 2>/dev/null || { wait "$1" 2>/dev/null; last=$?
+            [ "$last" -eq 127 ] || status=$last
+            return "$status"; }
+    done
+}
+exec 3<&0 </dev/null
+# Rank 0 reads its standard input from a pipe on its worker: mpirun of Open MPI 5.0 would lose
+# most of what is longer than 4 KiB. Either end makes the pipe, and waits for the other.
+{ read -r mark; read -r mark; } </etc/dockmpi/job
+if [ "$mark" = '# Reads standard input.' ]; then
+    export DOCKMPI_STDIN="$dir.in"
+    read -r host mark </etc/dockmpi/hostfile
+    # Should we be gone before rank 0 has come, a watcher over there ends what waits for it.
+    ssh "$host" "(while kill -0 \$PPID; do sleep 1; done
+        [ ! -p $dir.in ] || { timeout 5 cat $dir.in; rm -f $dir.in; }) </dev/null >/dev/null 2>&1 &
+        mkfifo -m 600 $dir.in 2>/dev/null; exec cat >$dir.in" \
+        <&3 3<&- >/dev/null 2>&1 &
+    feeder=$!
+fi
+sh /etc/dockmpi/job >>"$dir/out" 2>>"$dir/err" 3<&- &
+pid=$!
+exec 3<&-
+# Until all children run, a request is only noted: what it starts would change $!.
+asked=
+trap 'asked=143' TERM
+trap 'asked=130' INT
+trap 'asked=129' HUP
+trap 'pass USR1' USR1
+trap 'pass USR2' USR2
+heed() {
+    trap 'stop 143' TERM
+    trap 'stop 130' INT
+    trap 'stop 129' HUP
+    [ -z "$asked" ] || stop "$asked"
+}
+if tail --pid=$$ -c 0 /dev/null 2>/dev/null; then
+    tail -c +1 -f -s 0.02 --pid="$pid" "$dir/out" &
+    tail_out=$!
+    tail -c +1 -f -s 0.02 --pid="$pid" "$dir/err" >&2 &
+    tail_err=$!
+    heed
+    await "$pid"
+    code=$?
+else
+    tail -c +1 -f "$dir/out" &
+    tail_out=$!
+    tail -c +1 -f "$dir/err" >&2 &
+    tail_err=$!
+    heed
+    await "$pid"
+    code=$?
+    sleep 2
+    kill "$tail_out" "$tail_err"
+fi
+[ -z "$stop" ] || drain_soon
+await "$tail_out"
+await "$tail_err"
+# mpirun answers 0 after it lost a node.
+if [ "$code" -eq 0 ] && grep -aqF 'lost communication with a remote daemon' "$dir/err"; then
+    echo 'dockmpi: a worker was lost' >&2
+    code=255
+fi
+if [ -n "$stop" ]; then
+    case $code in 1 | 137) code=$stop ;; esac
+fi
+if [ -n "$feeder" ]; then # where rank 0 never came, the other end still waits
+    kill "$feeder" 2>/dev/null
+    ssh "$host" "[ ! -p $dir.in ] || { timeout 5 cat $dir.in; rm -f $dir.in; }" \
+        >/dev/null 2>&1
+fi
+rm -rf "$dir"
+exit "$code"

@@ -1,0 +1,41 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Prints what a container sees of its node; after ports.sh. It needs nothing but a POSIX shell, cat and
+# grep. mesh/facts.h reads what is printed.
+
+facts() {
+    echo 'dockmpi: facts 1'
+    read -r x </proc/sys/kernel/hostname && echo "hostname $x"
+    while read -r k x y; do
+        case $k in
+        Uid:) echo "uid $x" ;;
+        Cpus_allowed_list:) echo "cpus $x" ;;
+        esac
+    done </proc/self/status
+    read -r x y </proc/sys/net/ipv4/ip_local_port_range && echo "ephemeral $x $y"
+    s=$(command -v sshd || PATH=/usr/sbin:/usr/local/sbin:/sbin command -v sshd) &&
+        echo "sshd $s" && grep -qs persourcepenalties "$s" && echo penalties
+    x=$(command -v mpirun) && echo "mpirun $x"
+    case $(setpriv --help 2>/dev/null) in *--pdeathsig*) echo pdeathsig ;; esac
+    grep -qs '^root:!' /etc/shadow && echo locked
+    for d in /sys/class/net/*; do
+        i=${d##*/}
+        [ -r "$d/mtu" ] && read -r x <"$d/mtu" && echo "mtu $i $x"
+        for r in "$d"/device/infiniband/*; do [ -e "$r" ] && echo "rdma $i ${r##*/}"; done
+    done
+    echo 'begin route'
+    cat /proc/net/route
+    echo end
+    echo 'begin trie'
+    grep -B1 '/32 host LOCAL' /proc/net/fib_trie
+    echo end
+    command -v ip >/dev/null && { echo 'begin addr'; ip -o addr; echo end; }
+    echo 'begin inet6'
+    cat /proc/net/if_inet6 2>/dev/null
+    echo end
+    ports
+    echo 'begin env'
+    tr '\000\n' '\n\001' </proc/$$/environ
+    echo end
+    echo 'dockmpi: facts end'
+}
