@@ -68,7 +68,7 @@ static void check_gpu(struct dmpi_exam *x, size_t node, const json_t *info)
 {
     for (size_t i = 0; i < x->plan->n; i++) {
         const struct dmpi_plan_member *m = &x->plan->members[i];
-        if (m->node != node || !m->profile->nvidia || has_nvidia(info))
+        if (m->node != node || m->profile->gpu != DMPI_GPU_NVIDIA || has_nvidia(info))
             continue;
         dmpi_report_add(x->report, DMPI_BAD, "gpu", x->spec->nodes[node].name,
                         "install the driver and nvidia-container-toolkit, then: nvidia-ctk runtime "

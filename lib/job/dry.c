@@ -92,11 +92,12 @@ int dmpi_run_dry(json_t **out, const struct dmpi_spec *spec, const struct dmpi_r
     struct dmpi_compose what = {.opts = opts,
                                 .code = &code,
                                 .mesh = &mesh,
-                                .launcher_profile = spec->launcher_image,
                                 .workdir = opts->workdir ? opts->workdir : spec->workdir};
     if (dmpi_job_code_find(&code, opts->images_dir, &opts->words, opts->program, err) < 0 ||
-        dmpi_plan_make(&plan, spec, opts->images_dir, err) < 0 ||
-        made_up_mesh(&mesh, &plan, spec, err) < 0 ||
+        dmpi_plan_make(&plan, spec, opts->images_dir, err) < 0)
+        return -1;
+    what.launcher_profile = plan.members[0].profile->name;
+    if (made_up_mesh(&mesh, &plan, spec, err) < 0 ||
         master_port(spec->name, &what.master_port, err) < 0 ||
         dmpi_job_compose(&command, &what, err) < 0)
         return -1;

@@ -112,6 +112,7 @@ static json_t *device_of(const char *text)
     return device;
 }
 
+// What `docker run --gpus all` sends.
 static json_t *nvidia_request(void)
 {
     json_t *gpu = dmpi_json_new_arr(), *any = dmpi_json_new_arr(), *list = dmpi_json_new_arr();
@@ -120,8 +121,20 @@ static json_t *nvidia_request(void)
     dmpi_json_add(any, gpu);
     dmpi_json_set_str(request, "Driver", "");
     dmpi_json_set_int(request, "Count", -1);
+    dmpi_json_set(request, "DeviceIDs", json_null());
     dmpi_json_set(request, "Capabilities", any);
+    dmpi_json_set(request, "Options", dmpi_json_new_obj());
     dmpi_json_add(list, request);
+    return list;
+}
+
+static json_t *memlock_limit(int64_t bytes)
+{
+    json_t *limit = dmpi_json_new_obj(), *list = dmpi_json_new_arr();
+    dmpi_json_set_str(limit, "Name", "memlock");
+    dmpi_json_set_int(limit, "Soft", bytes);
+    dmpi_json_set_int(limit, "Hard", bytes);
+    dmpi_json_add(list, limit);
     return list;
 }
 
@@ -131,19 +144,35 @@ static void add_list(json_t *hc, const char *key, const struct dmpi_strv *list)
         dmpi_json_set(hc, key, dmpi_json_strv(list));
 }
 
+// The kernel driver's nodes of all AMD GPUs; the engine takes a folder for everything in it.
+static const char *const amd_devices[] = {"/dev/kfd", "/dev/dri"};
+
+static json_t *devices_of(const struct dmpi_profile *p)
+{
+    json_t *devices = dmpi_json_new_arr();
+    for (size_t i = 0; p->gpu == DMPI_GPU_AMD && i < DMPI_ARRAY_LEN(amd_devices); i++)
+        dmpi_json_add(devices, device_of(amd_devices[i]));
+    for (size_t i = 0; i < p->devices.n; i++)
+        dmpi_json_add(devices, device_of(p->devices.v[i]));
+    return devices;
+}
+
 static void add_hardware(json_t *hc, const struct dmpi_profile *p)
 {
     add_list(hc, "CapAdd", &p->cap_add);
     add_list(hc, "SecurityOpt", &p->security_opt);
     add_list(hc, "GroupAdd", &p->groups);
-    if (p->nvidia)
+    if (p->gpu == DMPI_GPU_NVIDIA)
         dmpi_json_set(hc, "DeviceRequests", nvidia_request());
-    if (p->devices.n == 0)
-        return;
-    json_t *devices = dmpi_json_new_arr();
-    for (size_t i = 0; i < p->devices.n; i++)
-        dmpi_json_add(devices, device_of(p->devices.v[i]));
-    dmpi_json_set(hc, "Devices", devices);
+    if (p->memlock)
+        dmpi_json_set(hc, "Ulimits", memlock_limit(p->memlock));
+    if (p->ipc_host)
+        dmpi_json_set_str(hc, "IpcMode", "host");
+    json_t *devices = devices_of(p);
+    if (json_array_size(devices) > 0)
+        dmpi_json_set(hc, "Devices", devices);
+    else
+        json_decref(devices);
 }
 
 static void add_log(json_t *hc)
@@ -192,6 +221,10 @@ void dmpi_body_make(struct dmpi_plan_member *m, const struct dmpi_spec *spec)
     const struct dmpi_profile *p = m->profile;
     json_t *body = dmpi_body_base(spec->name, m->role, m->index);
     DMPI_AUTO(dmpi_strv_free) struct dmpi_strv env = dmpi_strv_copy(&p->env);
+    if (p->library_path.n) {
+        dmpi_autofree char *path = dmpi_strv_join(&p->library_path, ":");
+        dmpi_strv_env_set(&env, "LD_LIBRARY_PATH", path);
+    }
     dmpi_strv_env_merge(&env, &spec->env);
     dmpi_json_set_str(body, "Image", p->image);
     dmpi_json_set(body, "Entrypoint",

@@ -66,12 +66,22 @@ static int need_group(struct dmpi_plan *plan, const char *dir, const struct dmpi
     return 0;
 }
 
-// All of them before the first member borrows one: the array moves while it grows.
-static int load_profiles(struct dmpi_plan *plan, const struct dmpi_spec *spec, const char *dir,
-                         struct dmpi_err *err)
+// The user's choice; else what the workers' images ask for, whose mpirun must fit theirs.
+static const char *launcher_image(const struct dmpi_plan *plan, const struct dmpi_spec *spec)
 {
-    if (need_profile(plan, dir, spec->launcher_image, err))
-        return dmpi_err_wrap(err, "launcher");
+    if (spec->launcher_image)
+        return spec->launcher_image;
+    for (size_t i = 0; i < plan->n_profiles; i++) {
+        if (plan->profiles[i].launcher)
+            return plan->profiles[i].launcher;
+    }
+    return DMPI_LAUNCHER_IMAGE_DEFAULT;
+}
+
+// All of them before the first member borrows one: the array moves while it grows.
+static int load_profiles(struct dmpi_plan *plan, char **launcher, const struct dmpi_spec *spec,
+                         const char *dir, struct dmpi_err *err)
+{
     for (size_t i = 0; i < spec->n_nodes; i++) {
         const struct dmpi_node *node = &spec->nodes[i];
         for (size_t g = 0; g < node->n_groups; g++) {
@@ -79,6 +89,9 @@ static int load_profiles(struct dmpi_plan *plan, const struct dmpi_spec *spec, c
                 return dmpi_err_wrap(err, "node %s", node->name);
         }
     }
+    *launcher = dmpi_xstrdup(launcher_image(plan, spec));
+    if (need_profile(plan, dir, *launcher, err))
+        return dmpi_err_wrap(err, "launcher");
     return 0;
 }
 
@@ -105,13 +118,14 @@ int dmpi_plan_make(struct dmpi_plan *out, const struct dmpi_spec *spec, const ch
                    struct dmpi_err *err)
 {
     *out = (struct dmpi_plan){.name = dmpi_xstrdup(spec->name)};
-    if (load_profiles(out, spec, images_dir, err)) {
+    dmpi_autofree char *launcher = NULL;
+    if (load_profiles(out, &launcher, spec, images_dir, err)) {
         dmpi_plan_free(out);
         return -1;
     }
     size_t n = (size_t)dmpi_spec_workers(spec) + 1;
     out->members = dmpi_xcalloc(n, sizeof(*out->members));
-    add_member(out, spec, DMPI_LAUNCHER, spec->launcher_node, spec->launcher_image);
+    add_member(out, spec, DMPI_LAUNCHER, spec->launcher_node, launcher);
     for (size_t i = 0; i < spec->n_nodes; i++) {
         const struct dmpi_node *node = &spec->nodes[i];
         for (size_t g = 0; g < node->n_groups; g++) {

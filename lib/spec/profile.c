@@ -19,9 +19,10 @@
 #define PROFILE_FILE "image.yaml"
 
 static const char *const profile_keys[] = {
-    "image",  "from",          "summary",  "interpreter",  "sshd",        "mpirun", "shell",
-    "tune",   "backend",       "env",      "devices",      "mpirun_args", "groups", "cap_add",
-    "nvidia", "launcher_only", "shm_size", "security_opt", "host_config", NULL};
+    "image",        "from",         "launcher",    "summary", "interpreter",   "sshd",
+    "mpirun",       "shell",        "tune",        "backend", "env",           "devices",
+    "mpirun_args",  "groups",       "cap_add",     "gpu",     "launcher_only", "shm_size",
+    "security_opt", "library_path", "host_config", "memlock", "ipc",           NULL};
 
 // What dockmpi itself decides for every container. A profile or a cluster file that could set these
 // would break the mesh (NetworkMode, Init) or what the user asked for (Binds).
@@ -81,6 +82,67 @@ static int check_devices(const struct dmpi_read *r, const struct dmpi_strv *devi
     return 0;
 }
 
+const char *dmpi_gpu_name(enum dmpi_gpu gpu)
+{
+    return gpu == DMPI_GPU_NVIDIA ? "nvidia" : gpu == DMPI_GPU_AMD ? "amd" : "";
+}
+
+static int read_gpu(struct dmpi_profile *p, const struct dmpi_read *r, struct dmpi_err *err)
+{
+    dmpi_autofree char *kind = NULL;
+    if (dmpi_read_str(&kind, r, "gpu", err))
+        return -1;
+    if (!kind)
+        return 0;
+    if (strcmp(kind, "nvidia") == 0)
+        p->gpu = DMPI_GPU_NVIDIA;
+    else if (strcmp(kind, "amd") == 0)
+        p->gpu = DMPI_GPU_AMD;
+    else
+        return dmpi_read_fail(r, "gpu", err, "'%s': expected nvidia or amd", kind);
+    return 0;
+}
+
+static int read_limits(struct dmpi_profile *p, const struct dmpi_read *r, struct dmpi_err *err)
+{
+    const char *memlock = json_string_value(json_object_get(r->obj, "memlock"));
+    dmpi_autofree char *ipc = NULL;
+    if (memlock && strcmp(memlock, "unlimited") == 0)
+        p->memlock = DMPI_MEMLOCK_UNLIMITED;
+    else if (dmpi_read_size(&p->memlock, r, "memlock", err))
+        return -1;
+    if (dmpi_read_size(&p->shm_size, r, "shm_size", err) || dmpi_read_str(&ipc, r, "ipc", err))
+        return -1;
+    if (ipc && strcmp(ipc, "host") != 0 && strcmp(ipc, "private") != 0)
+        return dmpi_read_fail(r, "ipc", err, "'%s': expected host or private", ipc);
+    p->ipc_host = ipc && strcmp(ipc, "host") == 0;
+    if (p->ipc_host && p->shm_size)
+        return dmpi_read_fail(r, "shm_size", err,
+                              "with ipc: host the size of /dev/shm is that of the node");
+    return 0;
+}
+
+static int check_library_path(const struct dmpi_read *r, const struct dmpi_strv *path,
+                              struct dmpi_err *err)
+{
+    for (size_t i = 0; i < path->n; i++) {
+        if (path->v[i][0] != '/' || strchr(path->v[i], ':'))
+            return dmpi_read_fail(r, "library_path", err, "'%s': expected an absolute path",
+                                  path->v[i]);
+    }
+    return 0;
+}
+
+static int check_words(const struct dmpi_profile *p, const struct dmpi_read *r,
+                       struct dmpi_err *err)
+{
+    if (p->image && (p->image[0] == '-' || strpbrk(p->image, " ?#")))
+        return dmpi_read_fail(r, "image", err, "'%s' is not an image reference", p->image);
+    if (p->launcher && dmpi_text_name_check("image profile", p->launcher, err))
+        return dmpi_read_wrap(r, "launcher", err);
+    return 0;
+}
+
 static int read_strings(struct dmpi_profile *p, const struct dmpi_read *r, struct dmpi_err *err)
 {
     struct {
@@ -88,10 +150,15 @@ static int read_strings(struct dmpi_profile *p, const struct dmpi_read *r, struc
         char **out;
         bool path;
     } fields[] = {
-        {"image", &p->image, false},     {"from", &p->from, false},
-        {"summary", &p->summary, false}, {"interpreter", &p->interpreter, true},
-        {"sshd", &p->sshd, true},        {"mpirun", &p->mpirun, true},
-        {"shell", &p->shell, true},      {"tune", &p->tune, false},
+        {"image", &p->image, false},
+        {"from", &p->from, false},
+        {"launcher", &p->launcher, false},
+        {"summary", &p->summary, false},
+        {"interpreter", &p->interpreter, true},
+        {"sshd", &p->sshd, true},
+        {"mpirun", &p->mpirun, true},
+        {"shell", &p->shell, true},
+        {"tune", &p->tune, false},
         {"backend", &p->backend, false},
     };
     for (size_t i = 0; i < DMPI_ARRAY_LEN(fields); i++) {
@@ -99,9 +166,7 @@ static int read_strings(struct dmpi_profile *p, const struct dmpi_read *r, struc
             (fields[i].path && check_absolute(r, fields[i].key, *fields[i].out, err)))
             return -1;
     }
-    if (p->image && (p->image[0] == '-' || strpbrk(p->image, " ?#")))
-        return dmpi_read_fail(r, "image", err, "'%s' is not an image reference", p->image);
-    return 0;
+    return check_words(p, r, err);
 }
 
 static int read_lists(struct dmpi_profile *p, const struct dmpi_read *r, struct dmpi_err *err)
@@ -111,13 +176,11 @@ static int read_lists(struct dmpi_profile *p, const struct dmpi_read *r, struct 
         dmpi_read_strv(&p->devices, r, "devices", err) || check_devices(r, &p->devices, err) ||
         dmpi_read_strv(&p->groups, r, "groups", err) ||
         dmpi_read_strv(&p->cap_add, r, "cap_add", err) ||
-        dmpi_read_strv(&p->security_opt, r, "security_opt", err))
+        dmpi_read_strv(&p->security_opt, r, "security_opt", err) ||
+        dmpi_read_strv(&p->library_path, r, "library_path", err) ||
+        check_library_path(r, &p->library_path, err))
         return -1;
-    return dmpi_read_bool(&p->nvidia, r, "nvidia", err) ||
-                   dmpi_read_bool(&p->launcher_only, r, "launcher_only", err) ||
-                   dmpi_read_size(&p->shm_size, r, "shm_size", err)
-               ? -1
-               : 0;
+    return dmpi_read_bool(&p->launcher_only, r, "launcher_only", err);
 }
 
 static int read_profile(struct dmpi_profile *p, const struct dmpi_yaml *y, struct dmpi_err *err)
@@ -125,7 +188,8 @@ static int read_profile(struct dmpi_profile *p, const struct dmpi_yaml *y, struc
     struct dmpi_read r = {y, y->root, ""};
     if (dmpi_read_object(&r, "a mapping with keys such as image", err) ||
         dmpi_yaml_known_keys(y, y->root, "", profile_keys, err) || read_strings(p, &r, err) ||
-        read_lists(p, &r, err) || read_host_config(p, &r, err))
+        read_lists(p, &r, err) || read_gpu(p, &r, err) || read_limits(p, &r, err) ||
+        read_host_config(p, &r, err))
         return -1;
     if (!p->image)
         p->image = dmpi_xasprintf("dockmpi/%s:latest", p->name);
@@ -174,6 +238,7 @@ void dmpi_profile_free(struct dmpi_profile *p)
     free(p->dir);
     free(p->image);
     free(p->from);
+    free(p->launcher);
     free(p->summary);
     free(p->interpreter);
     free(p->sshd);
@@ -187,6 +252,7 @@ void dmpi_profile_free(struct dmpi_profile *p)
     dmpi_strv_free(&p->groups);
     dmpi_strv_free(&p->cap_add);
     dmpi_strv_free(&p->security_opt);
+    dmpi_strv_free(&p->library_path);
     json_decref(p->host_config);
     *p = (struct dmpi_profile){.name = NULL};
 }

@@ -12,6 +12,13 @@
 #include "base/err.h"
 #include "base/strv.h"
 
+enum dmpi_gpu { DMPI_GPU_NONE, DMPI_GPU_NVIDIA, DMPI_GPU_AMD };
+
+// "", "nvidia", "amd"; static.
+const char *dmpi_gpu_name(enum dmpi_gpu gpu);
+
+#define DMPI_MEMLOCK_UNLIMITED (-1)
+
 // Each field is the key of the same name in image.yaml, except where said. Unknown keys are errors.
 // Strings are owned; optional ones are NULL.
 struct dmpi_profile {
@@ -20,6 +27,7 @@ struct dmpi_profile {
     bool build;                    // it holds a Dockerfile
     char *image;                   // image reference; default dockmpi/NAME:latest
     char *from;                    // profile, or image, that the Dockerfile builds on; optional
+    char *launcher;                // profile of the launcher that its workers need; optional
     char *summary;                 // one line for people; optional
     char *interpreter;             // for .py programs, such as /usr/bin/python3; optional
     char *sshd;                    // path inside the image; NULL: found by the container itself
@@ -33,8 +41,11 @@ struct dmpi_profile {
     struct dmpi_strv groups;       // list of group names or numbers
     struct dmpi_strv cap_add;      // list
     struct dmpi_strv security_opt; // list
-    bool nvidia;                   // ask the engine for all NVIDIA GPUs
+    struct dmpi_strv library_path; // list of folders for LD_LIBRARY_PATH
+    enum dmpi_gpu gpu;             // "nvidia" or "amd": all GPUs of the node
     int64_t shm_size;              // bytes ("8G" in the file); 0: not given
+    int64_t memlock;               // bytes, or DMPI_MEMLOCK_UNLIMITED ("unlimited"); 0: not given
+    bool ipc_host;                 // "ipc: host"
     json_t *host_config;           // object, merged into the engine's HostConfig; NULL: none
     bool launcher_only;            // has no place in a worker
 };

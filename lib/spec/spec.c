@@ -236,9 +236,8 @@ static int finish(struct dmpi_draft *d, struct dmpi_err *err)
 {
     struct dmpi_spec *s = d->spec;
     fill(&s->name, NULL, DMPI_NAME_DEFAULT);
-    fill(&s->launcher_image, NULL, DMPI_LAUNCHER_IMAGE_DEFAULT);
     fill(&s->workdir, NULL, DMPI_WORKDIR_DEFAULT);
-    if (dmpi_text_name_check("image profile", s->launcher_image, err))
+    if (s->launcher_image && dmpi_text_name_check("image profile", s->launcher_image, err))
         return dmpi_err_wrap(err, "launcher");
     char *workdir = dmpi_path_normal(s->workdir);
     if (!workdir)

@@ -50,7 +50,7 @@ struct dmpi_spec {
     struct dmpi_node *nodes;
     size_t n_nodes;
     size_t launcher_node; // index into nodes
-    char *launcher_image; // profile
+    char *launcher_image; // profile; NULL: what the workers' images ask for
     struct dmpi_volume *volumes;
     size_t n_volumes;
     struct dmpi_strv env; // KEY=VALUE

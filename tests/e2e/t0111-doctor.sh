@@ -77,7 +77,7 @@ like "$out" "^fail +worker +h1 +.*its data address 192\.0\.2\.1 belongs to no in
 sed -i "s/addr: 192.0.2.1/addr: $(address h1)/" lab.yaml
 
 mkdir -p images/nvidia images/amd
-printf 'image: dockmpi/launcher:latest\nnvidia: true\n' >images/nvidia/image.yaml
+printf 'image: dockmpi/launcher:latest\ngpu: nvidia\n' >images/nvidia/image.yaml
 printf 'image: dockmpi/launcher:latest\ndevices: [/dev/kfd]\n' >images/amd/image.yaml
 doctor 1 'no NVIDIA runtime' --image nvidia
 like "$out" '^fail +gpu +h2 +.*no runtime' 'is told'

@@ -26,7 +26,7 @@ static int make_images(void **state)
         "echo 'env: { A: profile, B: profile }' >cpu/image.yaml && "
         "echo 'launcher_only: true' >head/image.yaml && cat >gpu/image.yaml <<'E'\n"
         "image: lab/gpu:1\n"
-        "nvidia: true\n"
+        "gpu: nvidia\n"
         "devices: [/dev/kfd, '/dev/x:/dev/y:r']\n"
         "groups: [video, '44']\n"
         "cap_add: [SYS_PTRACE]\n"
@@ -156,7 +156,8 @@ static void hardware(void **state)
     dmpi_autofree char *hc = dmpi_json_dump(json_object_get(plan.members[1].create, "HostConfig"));
     assert_string_equal(
         hc, "{\"CapAdd\":[\"SYS_PTRACE\"],\"DeviceRequests\":[{\"Capabilities\":[[\"gpu\"]],"
-            "\"Count\":-1,\"Driver\":\"\"}],\"Devices\":[{\"CgroupPermissions\":\"rwm\","
+            "\"Count\":-1,\"DeviceIDs\":null,\"Driver\":\"\",\"Options\":{}}],\"Devices\":[{"
+            "\"CgroupPermissions\":\"rwm\","
             "\"PathInContainer\":\"/dev/kfd\",\"PathOnHost\":\"/dev/kfd\"},{\"CgroupPermissions\":"
             "\"r\",\"PathInContainer\":\"/dev/y\",\"PathOnHost\":\"/dev/x\"}],\"GroupAdd\":"
             "[\"video\",\"44\"],\"Init\":true,\"IpcMode\":\"host\",\"LogConfig\":{\"Config\":"

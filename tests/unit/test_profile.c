@@ -32,8 +32,12 @@ static void everything(void **state)
                                "groups: [video]\n"
                                "cap_add: [SYS_PTRACE]\n"
                                "security_opt: [seccomp=unconfined]\n"
-                               "nvidia: true\n"
+                               "gpu: nvidia\n"
                                "shm_size: 8G\n"
+                               "ipc: private\n"
+                               "memlock: unlimited\n"
+                               "library_path: [/opt/lib, /usr/local/lib]\n"
+                               "launcher: head\n"
                                "launcher_only: true\n"
                                "host_config: { IpcMode: host }\n";
     struct dmpi_err err = DMPI_ERR_INIT;
@@ -56,7 +60,11 @@ static void everything(void **state)
     assert_string_equal(p.groups.v[0], "video");
     assert_string_equal(p.cap_add.v[0], "SYS_PTRACE");
     assert_string_equal(p.security_opt.v[0], "seccomp=unconfined");
-    assert_true(p.nvidia);
+    assert_int_equal(p.gpu, DMPI_GPU_NVIDIA);
+    assert_true(p.memlock == DMPI_MEMLOCK_UNLIMITED);
+    assert_false(p.ipc_host);
+    assert_int_equal(p.library_path.n, 2);
+    assert_string_equal(p.launcher, "head");
     assert_true(p.launcher_only);
     assert_true(p.shm_size == 8LL << 30);
     assert_string_equal(dmpi_json_str(p.host_config, "IpcMode"), "host");
@@ -89,7 +97,15 @@ static void refuses(void **state)
         {"image: 'a b'\n", "f:1: image: 'a b' is not an image reference"},
         {"image: -x\n", "f:1: image: '-x' is not an image reference"},
         {"summary: a\nsshd: sshd\n", "f:2: sshd: expected an absolute path"},
-        {"nvidia: 1\n", "f:1: nvidia: expected true or false, not"},
+        {"gpu: true\n", "f:1: gpu: expected a string, not"},
+        {"gpu: intel\n", "f:1: gpu: 'intel': expected nvidia or amd"},
+        {"launcher_only: 1\n", "f:1: launcher_only: expected true or false, not"},
+        {"ipc: shareable\n", "f:1: ipc: 'shareable': expected host or private"},
+        {"ipc: host\nshm_size: 8G\n", "f:2: shm_size: with ipc: host the size of"},
+        {"memlock: much\n", "f:1: memlock: "},
+        {"library_path: [lib]\n", "f:1: library_path: 'lib': expected an absolute path"},
+        {"library_path: ['/a:/b']\n", "f:1: library_path: '/a:/b': expected an absolute path"},
+        {"launcher: ../x\n", "f:1: launcher: image profile"},
         {"devices: /dev/kfd\n", "f:1: devices: expected a list of strings, not"},
         {"devices: [/etc]\n", "f:1: devices: '/etc': expected /dev/..."},
         {"devices:\n- /dev/a\n- 3\n", "f:3: devices[1]: expected a string, not"},
