@@ -3,25 +3,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "app.h"
 #include "base/mem.h"
+#include "base/spawn.h"
 #include "fleet/parallel.h"
 #include "label.h"
 #include "out.h"
 #include "term.h"
-#include "transport/helper.h"
 #include "transport/onhost.h"
 
-enum { MISSING_PROGRAM = 127, LOOK_MS = 20, GRACE_MS = 2000 };
-
-extern char **environ;
+enum { MISSING_PROGRAM = 127, GRACE_MS = 2000 };
 
 /* One node's share of the work. */
 struct share {
@@ -37,63 +32,22 @@ struct work {
     size_t n;
 };
 
-static int code_of(int status)
-{
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
 /* ---- with our own standard streams ---------------------------------------------------------- */
 
-/* In our process group, unlike helpers: it may read the terminal, and Ctrl-C there reaches it. */
-static int spawn_beside(pid_t *pid, const struct dmpi_strv *argv, bool stdin_open)
-{
-    posix_spawnattr_t attr;
-    posix_spawn_file_actions_t files;
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_init(&attr);
-    posix_spawnattr_setsigmask(&attr, &none);
-    posix_spawnattr_setsigdefault(&attr, &all);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    posix_spawn_file_actions_init(&files);
-    if (!stdin_open)
-        posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    int why = posix_spawnp(pid, argv->v[0], &files, &attr, argv->v, environ);
-    posix_spawn_file_actions_destroy(&files);
-    posix_spawnattr_destroy(&attr);
-    return why;
-}
-
-/* Waits until it ends. When we are to end, it is told so, and killed when it does not obey. */
-static int wait_beside(pid_t pid, int *code, struct dmpi_err *err)
-{
-    struct dmpi_err ignored = DMPI_ERR_INIT;
-    int status, rc = 0;
-    int64_t kill_at = 0;
-    pid_t ended;
-    while ((ended = waitpid(pid, &status, WNOHANG)) == 0 || (ended < 0 && errno == EINTR)) {
-        if (rc == 0 && (rc = dmpi_ctl_sleep(dmpi_app_ctl(), LOOK_MS, err)) < 0) {
-            kill(pid, SIGTERM);
-            kill_at = dmpi_now_ms() + GRACE_MS;
-        } else if (rc < 0) {
-            dmpi_ctl_sleep(NULL, LOOK_MS, &ignored);
-            if (dmpi_now_ms() > kill_at)
-                kill(pid, SIGKILL);
-        }
-    }
-    if (ended < 0)
-        return dmpi_err_sys(err, errno, "waiting for the command");
-    *code = code_of(status);
-    return rc;
-}
-
+/* In our process group: it may read the terminal, and Ctrl-C there reaches it. */
 static int run_beside(const struct dmpi_strv *argv, bool stdin_open, int *code,
                       struct dmpi_err *err)
 {
-    pid_t pid;
-    int why = spawn_beside(&pid, argv, stdin_open);
-    return why != 0 ? dmpi_err_sys(err, why, "%s", argv->v[0]) : wait_beside(pid, code, err);
+    const struct dmpi_spawn how = {.in = stdin_open ? DMPI_SPAWN_OURS : DMPI_SPAWN_NULL,
+                                   .out = DMPI_SPAWN_OURS,
+                                   .err = DMPI_SPAWN_OURS};
+    int status = 0;
+    pid_t pid = dmpi_spawn(argv, &how, err);
+    int rc = pid < 0 ? -1 : dmpi_spawn_wait(pid, dmpi_app_ctl(), &status, err);
+    if (rc < 0)
+        dmpi_spawn_end(pid, &how, GRACE_MS);
+    *code = dmpi_spawn_code(status);
+    return rc;
 }
 
 /* ---- with labelled lines -------------------------------------------------------------------- */
@@ -129,7 +83,7 @@ static int pass_on(int *fds, struct dmpi_label *labels, struct dmpi_err *err)
 static int run_piped(const struct dmpi_strv *argv, struct dmpi_label *labels, int *code,
                      struct dmpi_err *err)
 {
-    int out[2], errors[2], status;
+    int out[2], errors[2], status = 0;
     if (pipe2(out, O_CLOEXEC) != 0)
         return dmpi_err_sys(err, errno, "pipe");
     if (pipe2(errors, O_CLOEXEC) != 0) {
@@ -137,7 +91,9 @@ static int run_piped(const struct dmpi_strv *argv, struct dmpi_label *labels, in
         close(out[1]);
         return dmpi_err_sys(err, errno, "pipe");
     }
-    pid_t pid = dmpi_helper_start(argv, -1, out[1], errors[1], err);
+    const struct dmpi_spawn how = {
+        .in = DMPI_SPAWN_NULL, .out = out[1], .err = errors[1], .apart = true};
+    pid_t pid = dmpi_spawn(argv, &how, err);
     close(out[1]);
     close(errors[1]);
     int fds[2] = {out[0], errors[0]};
@@ -145,15 +101,12 @@ static int run_piped(const struct dmpi_strv *argv, struct dmpi_label *labels, in
     for (int i = 0; i < 2; i++)
         if (fds[i] >= 0)
             close(fds[i]);
-    if (rc < 0) {
-        dmpi_helper_end(pid);
-        return -1;
-    }
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return dmpi_err_sys(err, errno, "waiting for %s", argv->v[0]);
-    *code = code_of(status);
-    return 0;
+    if (rc == 0)
+        rc = dmpi_spawn_wait(pid, dmpi_app_ctl(), &status, err);
+    if (rc < 0)
+        dmpi_spawn_end(pid, &how, GRACE_MS);
+    *code = dmpi_spawn_code(status);
+    return rc;
 }
 
 static int run_labelled(const struct work *w, const struct share *s, const struct dmpi_strv *argv,

@@ -4,47 +4,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/spawn.h"
 
 #define LINE_MAX_LEN 4096
 #define GRACE_MS 10000
 
-extern char **environ;
-
-static void spawn_setup(posix_spawnattr_t *attr, posix_spawn_file_actions_t *files, int out,
-                        int err)
-{
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_init(attr);
-    posix_spawnattr_setsigmask(attr, &none);
-    posix_spawnattr_setsigdefault(attr, &all);
-    posix_spawnattr_setpgroup(attr, 0);
-    posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                                       POSIX_SPAWN_SETPGROUP);
-    posix_spawn_file_actions_init(files);
-    posix_spawn_file_actions_addopen(files, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(files, out, 1);
-    posix_spawn_file_actions_adddup2(files, err, 2);
-}
-
-static int spawn(pid_t *pid, char **argv, int out, int err_fd)
-{
-    posix_spawnattr_t attr;
-    posix_spawn_file_actions_t files;
-    spawn_setup(&attr, &files, out, err_fd);
-    int failed = posix_spawn(pid, argv[0], &files, &attr, argv, environ);
-    posix_spawn_file_actions_destroy(&files);
-    posix_spawnattr_destroy(&attr);
-    return failed;
-}
+static const struct dmpi_spawn apart = {.apart = true};
 
 int dmpi_child_start(struct dmpi_child *out, const struct dmpi_strv *argv,
                      const struct dmpi_ctl *ctl, dmpi_child_line_fn *tell, void *arg,
@@ -58,9 +28,6 @@ int dmpi_child_start(struct dmpi_child *out, const struct dmpi_strv *argv,
                                .ctl = ctl,
                                .tell = tell,
                                .arg = arg};
-    // Not left to posix_spawn alone: some implementations learn of a failing exec only as status 127.
-    if (access(argv->v[0], X_OK) != 0)
-        return dmpi_err_sys(err, errno, "%s", argv->v[0]);
     if (pipe2(o, O_CLOEXEC) != 0)
         return dmpi_err_sys(err, errno, "pipe");
     if (pipe2(e, O_CLOEXEC) != 0) {
@@ -70,14 +37,16 @@ int dmpi_child_start(struct dmpi_child *out, const struct dmpi_strv *argv,
     }
     out->out = o[0];
     out->err = e[0];
-    int failed = spawn(&out->pid, argv->v, o[1], e[1]);
+    const struct dmpi_spawn how = {.in = DMPI_SPAWN_NULL, .out = o[1], .err = e[1], .apart = true};
+    pid_t pid = dmpi_spawn(argv, &how, err);
     close(o[1]);
     close(e[1]);
-    if (!failed)
+    if (pid > 0) {
+        out->pid = pid;
         return 0;
-    out->pid = 0;
+    }
     dmpi_child_end(out);
-    return dmpi_err_sys(err, failed, "%s", argv->v[0]);
+    return -1;
 }
 
 static void close_fd(int *fd)
@@ -140,10 +109,8 @@ static int reap(struct dmpi_child *child, struct dmpi_err *err)
             return -1;
         read_stderr(child);
     }
-    while (waitpid(child->pid, &status, 0) < 0) {
-        if (errno != EINTR)
-            return dmpi_err_sys(err, errno, "waiting for %s", child->name);
-    }
+    if (dmpi_spawn_wait(child->pid, child->ctl, &status, err))
+        return dmpi_err_wrap(err, "%s", child->name);
     child->pid = 0;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return 0;
@@ -175,27 +142,11 @@ struct dmpi_source dmpi_child_source(struct dmpi_child *child)
     return (struct dmpi_source){child_read, child};
 }
 
-// Whether the child is gone; it is then reaped.
-static bool gone(struct dmpi_child *child)
-{
-    pid_t pid = waitpid(child->pid, NULL, WNOHANG);
-    return pid == child->pid || (pid < 0 && errno != EINTR);
-}
-
 void dmpi_child_end(struct dmpi_child *child)
 {
     close_fd(&child->out);
     close_fd(&child->err);
-    if (child->pid > 0 && !gone(child)) {
-        struct dmpi_err ignored = DMPI_ERR_INIT;
-        int64_t deadline = dmpi_now_ms() + GRACE_MS;
-        kill(-child->pid, SIGTERM);
-        while (!gone(child)) {
-            if (dmpi_now_ms() > deadline)
-                kill(-child->pid, SIGKILL);
-            dmpi_ctl_sleep(NULL, 20, &ignored);
-        }
-    }
+    dmpi_spawn_end(child->pid, &apart, GRACE_MS);
     child->pid = 0;
     dmpi_buf_free(&child->line);
     free(child->last);

@@ -25,7 +25,7 @@ struct dmpi_child {
     void *arg;
 };
 
-// Starts argv (argv[0] is a path) in a process group of its own, with empty standard input and no
+// Starts argv (argv[0] is a path) in a session of its own, with empty standard input and no
 // signal blocked. Everything is borrowed until dmpi_child_end.
 int dmpi_child_start(struct dmpi_child *out, const struct dmpi_strv *argv,
                      const struct dmpi_ctl *ctl, dmpi_child_line_fn *tell, void *arg,
@@ -35,7 +35,7 @@ int dmpi_child_start(struct dmpi_child *out, const struct dmpi_strv *argv,
 // read fails with the last line of its standard error, so that nobody takes half for the whole.
 struct dmpi_source dmpi_child_source(struct dmpi_child *child);
 
-// Ends it if it still runs (TERM for its whole group, KILL after ten seconds) and frees everything.
+// Ends it if it still runs (TERM for its whole session, KILL after ten seconds) and frees everything.
 void dmpi_child_end(struct dmpi_child *child);
 
 #endif

@@ -10,8 +10,8 @@
 #include "base/buf.h"
 #include "base/io.h"
 #include "base/mem.h"
+#include "base/spawn.h"
 #include "base/text.h"
-#include "transport/helper.h"
 
 #define CONFIG_MAX (256u << 10)
 
@@ -172,7 +172,7 @@ static int ask_ssh(struct dmpi_ssh_config *c, const struct dmpi_endpoint *ep,
     dmpi_strv_add(&argv, "-G");
     dmpi_strv_add(&argv, "--");
     dmpi_strv_add(&argv, ep->host);
-    if (dmpi_helper_output(&argv, &soon, &text, &code, err) != 0) {
+    if (dmpi_spawn_output(&argv, &soon, &text, &code, err) != 0) {
         if (err->code != DMPI_ENOTFOUND)
             return dmpi_err_wrap(err, "asking %s for its configuration", c->program);
         set(&c->program, NULL);

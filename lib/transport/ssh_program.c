@@ -13,10 +13,11 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/spawn.h"
 #include "base/text.h"
-#include "transport/helper.h"
 
 #define START_MS 30000
+#define END_MS 1000
 #define WORDS_MAX 2000
 
 struct dmpi_ssh_program {
@@ -69,12 +70,15 @@ static void *keeper(void *arg)
 {
     struct dmpi_ssh_program *p = arg;
     struct dmpi_err err = DMPI_ERR_INIT;
+    struct dmpi_spawn how = {.in = p->leash[0], .out = DMPI_SPAWN_NULL, .apart = true};
     int fds[2] = {-1, -1};
     pid_t pid = -1;
-    if (pipe2(fds, O_CLOEXEC) != 0)
+    if (pipe2(fds, O_CLOEXEC) != 0) {
         dmpi_err_sys(&err, errno, "pipe");
-    else
-        pid = dmpi_helper_start(&p->argv, p->leash[0], -1, fds[1], &err);
+    } else {
+        how.err = fds[1];
+        pid = dmpi_spawn(&p->argv, &how, &err);
+    }
     close(fds[1]);
     pthread_mutex_lock(&p->lock);
     p->pid = pid;
@@ -84,7 +88,7 @@ static void *keeper(void *arg)
     sem_post(&p->started);
     if (pid > 0)
         listen_to(p, fds[0]);
-    dmpi_helper_end(pid);
+    dmpi_spawn_end(pid, &how, END_MS);
     pthread_mutex_lock(&p->lock);
     p->ended = true;
     pthread_mutex_unlock(&p->lock);

@@ -12,13 +12,14 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/spawn.h"
 #include "base/text.h"
-#include "transport/helper.h"
 #include "transport/ssh_hostkey.h"
 
 #define CONNECT_MS 10000
 #define GREETING_MS 15000
 #define DEAD_MS 30000
+#define PROXY_END_MS 1000
 
 static int library_state;
 
@@ -146,7 +147,8 @@ static int connect_proxy(struct dmpi_ssh_session *s, const struct dmpi_ssh_confi
     }
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0)
         return dmpi_err_sys(err, errno, "socketpair");
-    pid_t pid = dmpi_helper_start(&argv, fds[1], fds[1], -1, err);
+    struct dmpi_spawn how = {.in = fds[1], .out = fds[1], .err = DMPI_SPAWN_NULL, .apart = true};
+    pid_t pid = dmpi_spawn(&argv, &how, err);
     close(fds[1]);
     fcntl(fds[0], F_SETFL, O_NONBLOCK);
     s->fd = fds[0];
@@ -236,7 +238,7 @@ void dmpi_ssh_session_close(struct dmpi_ssh_session *s)
     }
     if (s->fd >= 0)
         close(s->fd);
-    dmpi_helper_end(s->proxy);
+    dmpi_spawn_end(s->proxy, &(struct dmpi_spawn){.apart = true}, PROXY_END_MS);
     free(s->name);
     *s = (struct dmpi_ssh_session){.fd = -1};
 }
