@@ -180,6 +180,8 @@ install: all
 	install -m 755 $(BIN) $(DESTDIR)$(BINDIR)/dockmpi
 	@if [ -d images ]; then rm -rf $(DESTDIR)$(DATADIR)/images; \
 	  tar --exclude=__pycache__ -cf - images | tar -xf - --no-same-owner -C $(DESTDIR)$(DATADIR); fi
+	@if [ -d cmd/fabric ]; then rm -rf $(DESTDIR)$(DATADIR)/cmd; \
+	  tar -cf - cmd/fabric | tar -xf - --no-same-owner -C $(DESTDIR)$(DATADIR); fi
 	install -m 644 README.md LICENSE $(DESTDIR)$(DOCDIR)
 
 uninstall:

@@ -69,7 +69,7 @@ static int build_one(const struct build *b, const struct dmpi_profile *profile, 
     add_proxies(&args);
     struct dmpi_build_params params = {
         .tags = tags, .network = "host", .build_args = &args, .no_cache = no_cache};
-    if (dmpi_context_open(&context, profile->dir, err))
+    if (dmpi_context_open(&context, profile->dir, &profile->context, err))
         return -1;
     struct dmpi_source tar = dmpi_context_source(context);
     int failed =

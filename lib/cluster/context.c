@@ -33,6 +33,7 @@ struct entry {
 
 struct dmpi_context {
     char *dir;
+    const struct dmpi_strv *more; // further folders, borrowed; NULL: none
     struct dmpi_strv ignore;
     struct entry *v;
     size_t n, cap;
@@ -45,8 +46,22 @@ struct dmpi_context {
     struct dmpi_tar_writer writer;
 };
 
+// The last part of a path, under which a further folder is known in the tar.
+static const char *last_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+// Where a file of the tar is on this machine.
 static char *full_path(const struct dmpi_context *c, const char *path)
 {
+    size_t first = strcspn(path, "/");
+    for (size_t i = 0; c->more && i < c->more->n; i++) {
+        const char *name = last_name(c->more->v[i]);
+        if (strlen(name) == first && strncmp(path, name, first) == 0)
+            return dmpi_xasprintf("%s%s", c->more->v[i], path + first);
+    }
     return dmpi_io_join(c->dir, path);
 }
 
@@ -165,15 +180,31 @@ static int read_ignore(struct dmpi_context *c, struct dmpi_err *err)
     return 0;
 }
 
-int dmpi_context_open(struct dmpi_context **out, const char *dir, struct dmpi_err *err)
+static int list_more(struct dmpi_context *c, struct dmpi_err *err)
+{
+    for (size_t i = 0; c->more && i < c->more->n; i++) {
+        const char *name = last_name(c->more->v[i]);
+        dmpi_autofree char *own = dmpi_io_join(c->dir, name);
+        if (access(own, F_OK) == 0)
+            return dmpi_err_set(err, DMPI_ECONFLICT, "%s would hide %s: rename one of them",
+                                c->more->v[i], own);
+        if (list_path(c, name, 0, err))
+            return -1;
+    }
+    return 0;
+}
+
+int dmpi_context_open(struct dmpi_context **out, const char *dir, const struct dmpi_strv *more,
+                      struct dmpi_err *err)
 {
     struct dmpi_context *c = dmpi_xcalloc(1, sizeof *c);
     *out = NULL;
     c->dir = dmpi_xstrdup(dir);
+    c->more = more;
     c->fd = -1;
     c->ready.max = 4 * CHUNK;
     dmpi_tar_writer_init(&c->writer, dmpi_tar_write_buf, &c->ready);
-    if (read_ignore(c, err) || list_folder(c, "", 0, err)) {
+    if (read_ignore(c, err) || list_folder(c, "", 0, err) || list_more(c, err)) {
         dmpi_context_free(c);
         return dmpi_err_wrap(err, "build context");
     }
@@ -206,11 +237,14 @@ static int copy_chunk(struct dmpi_context *c, struct dmpi_err *err)
     size_t want = c->left < CHUNK ? (size_t)c->left : CHUNK;
     ssize_t n = read(c->fd, chunk, want);
     const char *path = c->v[c->next - 1].path;
-    if (n < 0)
-        return errno == EINTR ? 0 : dmpi_err_sys(err, errno, "%s/%s", c->dir, path);
-    if (n == 0)
-        return dmpi_err_set(err, DMPI_ECONFLICT, "%s/%s became shorter while it was sent", c->dir,
-                            path);
+    if (n < 0 && errno == EINTR)
+        return 0;
+    if (n <= 0) {
+        dmpi_autofree char *full = full_path(c, path);
+        return n < 0
+                   ? dmpi_err_sys(err, errno, "%s", full)
+                   : dmpi_err_set(err, DMPI_ECONFLICT, "%s became shorter while it was sent", full);
+    }
     c->left -= (uint64_t)n;
     return dmpi_tar_data(&c->writer, chunk, (size_t)n, err);
 }

@@ -4,6 +4,7 @@
 #define DMPI_CLUSTER_CONTEXT_H
 
 #include "base/err.h"
+#include "base/strv.h"
 #include "engine/stream.h"
 
 struct dmpi_context;
@@ -12,7 +13,10 @@ struct dmpi_context;
 // Dockerfile and .dockerignore. Symbolic links stay links; devices, sockets and FIFOs are
 // DMPI_EINVAL. The same content always gives the same bytes: entries are sorted, belong to root,
 // carry one fixed time and the modes 0644 or 0755. *out is owned by the caller; NULL after an error.
-int dmpi_context_open(struct dmpi_context **out, const char *dir, struct dmpi_err *err);
+// more: folders from elsewhere that are put beside the files under their last names; NULL or none;
+// borrowed until dmpi_context_free. A name that dir has, too, is DMPI_ECONFLICT.
+int dmpi_context_open(struct dmpi_context **out, const char *dir, const struct dmpi_strv *more,
+                      struct dmpi_err *err);
 
 // The tar, once from its beginning. A file that became shorter meanwhile is an error. Borrows context.
 struct dmpi_source dmpi_context_source(struct dmpi_context *context);

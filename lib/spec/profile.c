@@ -19,10 +19,10 @@
 #define PROFILE_FILE "image.yaml"
 
 static const char *const profile_keys[] = {
-    "image",        "from",         "launcher",    "summary", "interpreter",   "sshd",
-    "mpirun",       "shell",        "tune",        "backend", "env",           "devices",
-    "mpirun_args",  "groups",       "cap_add",     "gpu",     "launcher_only", "shm_size",
-    "security_opt", "library_path", "host_config", "memlock", "ipc",           NULL};
+    "image",   "from", "launcher",      "summary",  "interpreter",  "sshd",         "mpirun",
+    "shell",   "tune", "backend",       "env",      "devices",      "mpirun_args",  "groups",
+    "cap_add", "gpu",  "launcher_only", "shm_size", "security_opt", "library_path", "host_config",
+    "memlock", "ipc",  "context",       NULL};
 
 // What dockmpi itself decides for every container. A profile or a cluster file that could set these
 // would break the mesh (NetworkMode, Init) or what the user asked for (Binds).
@@ -143,6 +143,23 @@ static int check_words(const struct dmpi_profile *p, const struct dmpi_read *r,
     return 0;
 }
 
+// Folders for the build. They are known there by their last names, so they need one.
+static int read_context(struct dmpi_profile *p, const struct dmpi_read *r, struct dmpi_err *err)
+{
+    DMPI_AUTO(dmpi_strv_free) struct dmpi_strv folders = DMPI_STRV_INIT;
+    if (dmpi_read_strv(&folders, r, "context", err))
+        return -1;
+    for (size_t i = 0; i < folders.n; i++) {
+        const char *slash = strrchr(folders.v[i], '/');
+        const char *name = slash ? slash + 1 : folders.v[i];
+        if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+            return dmpi_read_fail(r, "context", err, "'%s': expected a folder that ends in a name",
+                                  folders.v[i]);
+        dmpi_strv_add(&p->context, folders.v[i]);
+    }
+    return 0;
+}
+
 static int read_strings(struct dmpi_profile *p, const struct dmpi_read *r, struct dmpi_err *err)
 {
     struct {
@@ -188,8 +205,8 @@ static int read_profile(struct dmpi_profile *p, const struct dmpi_yaml *y, struc
     struct dmpi_read r = {y, y->root, ""};
     if (dmpi_read_object(&r, "a mapping with keys such as image", err) ||
         dmpi_yaml_known_keys(y, y->root, "", profile_keys, err) || read_strings(p, &r, err) ||
-        read_lists(p, &r, err) || read_gpu(p, &r, err) || read_limits(p, &r, err) ||
-        read_host_config(p, &r, err))
+        read_lists(p, &r, err) || read_context(p, &r, err) || read_gpu(p, &r, err) ||
+        read_limits(p, &r, err) || read_host_config(p, &r, err))
         return -1;
     if (!p->image)
         p->image = dmpi_xasprintf("dockmpi/%s:latest", p->name);
@@ -224,6 +241,11 @@ int dmpi_profile_load(struct dmpi_profile *out, const char *images_dir, const ch
         dmpi_io_read_file(&text, path, 1U << 20, err) ||
         dmpi_profile_parse(out, dmpi_buf_str(&text), text.len, name, path, err))
         return -1;
+    for (size_t i = 0; i < out->context.n; i++) {
+        char *folder = dmpi_io_join(dir, out->context.v[i]);
+        free(out->context.v[i]);
+        out->context.v[i] = folder;
+    }
     dmpi_autofree char *dockerfile = dmpi_io_join(dir, "Dockerfile");
     out->build = access(dockerfile, R_OK) == 0;
     out->dir = DMPI_STEAL(dir);
@@ -253,6 +275,7 @@ void dmpi_profile_free(struct dmpi_profile *p)
     dmpi_strv_free(&p->cap_add);
     dmpi_strv_free(&p->security_opt);
     dmpi_strv_free(&p->library_path);
+    dmpi_strv_free(&p->context);
     json_decref(p->host_config);
     *p = (struct dmpi_profile){.name = NULL};
 }

@@ -48,6 +48,7 @@ struct dmpi_profile {
     bool ipc_host;                 // "ipc: host"
     json_t *host_config;           // object, merged into the engine's HostConfig; NULL: none
     bool launcher_only;            // has no place in a worker
+    struct dmpi_strv context; // list of folders, relative to dir, that the build gets besides it
 };
 
 // Where the profiles are: $DOCKMPI_IMAGES; or images/ beside the folder of the running program (a

@@ -22,7 +22,8 @@
 
 #define TAR_MAX (16U << 20)
 
-static char *dir; // the test's folder, removed by teardown
+static char *dir;                    // the test's folder, removed by teardown
+static const struct dmpi_strv *more; // further folders of the context
 
 static int setup(void **state)
 {
@@ -34,9 +35,10 @@ static int setup(void **state)
 
 static void remove_below(const char *path)
 {
-    static const char *const names[] = {".dockerignore", "Dockerfile", "b",    "big",
-                                        "keep.o",        "link",       "pipe", "x.o",
-                                        "a/x",           "a/y.o",      "a",    "script"};
+    static const char *const names[] = {".dockerignore", "Dockerfile", "b",        "big",
+                                        "keep.o",        "link",       "pipe",     "x.o",
+                                        "a/x",           "a/y.o",      "a/more/x", "a/more/y.o",
+                                        "a/more",        "more",       "a",        "script"};
     for (size_t i = 0; i < DMPI_ARRAY_LEN(names); i++) {
         dmpi_autofree char *full = dmpi_io_join(path, names[i]);
         remove(full);
@@ -71,7 +73,7 @@ static int read_all(struct dmpi_buf *out, size_t piece, struct dmpi_err *err)
     struct dmpi_context *context;
     dmpi_autofree char *data = dmpi_xmalloc(piece);
     ssize_t n;
-    if (dmpi_context_open(&context, dir, err))
+    if (dmpi_context_open(&context, dir, more, err))
         return -1;
     struct dmpi_source source = dmpi_context_source(context);
     while ((n = source.read(source.arg, data, piece, err)) > 0)
@@ -169,6 +171,36 @@ static void same_content_gives_same_bytes(void **state)
     }
 }
 
+static void further_folders_come_along(void **state)
+{
+    (void)state;
+    struct dmpi_err err = DMPI_ERR_INIT;
+    DMPI_AUTO(dmpi_strv_free) struct dmpi_strv folders = DMPI_STRV_INIT;
+    put_folder("a");
+    put_folder("a/more");
+    put("a/more/x", "123", 0644);
+    put("a/more/y.o", "", 0644);
+    put("b", "", 0644);
+    put(".dockerignore", "a\n*/*.o\n", 0644);
+    dmpi_strv_take(&folders, dmpi_io_join(dir, "a/more"));
+    more = &folders;
+    dmpi_autofree char *got = listing();
+    assert_string_equal(got, "0 644 8 .dockerignore\n"
+                             "0 644 0 b\n"
+                             "5 755 0 more\n"
+                             "0 644 3 more/x\n");
+    put_folder("more");
+    struct dmpi_context *context;
+    assert_int_equal(dmpi_context_open(&context, dir, more, &err), -1);
+    assert_int_equal(err.code, DMPI_ECONFLICT);
+    assert_non_null(strstr(err.msg, "/more would hide "));
+    free(folders.v[0]);
+    folders.v[0] = dmpi_xstrdup("/nonexistent/folder");
+    assert_int_equal(dmpi_context_open(&context, dir, more, &err), -1);
+    assert_non_null(strstr(err.msg, "/nonexistent/folder: "));
+    more = NULL;
+}
+
 static void what_cannot_be_packed_is_named(void **state)
 {
     (void)state;
@@ -176,14 +208,14 @@ static void what_cannot_be_packed_is_named(void **state)
     struct dmpi_context *context = (struct dmpi_context *)&err;
     dmpi_autofree char *pipe = dmpi_io_join(dir, "pipe");
     assert_int_equal(mkfifo(pipe, 0600), 0);
-    assert_int_equal(dmpi_context_open(&context, dir, &err), -1);
+    assert_int_equal(dmpi_context_open(&context, dir, NULL, &err), -1);
     assert_null(context);
     assert_int_equal(err.code, DMPI_EINVAL);
     assert_non_null(strstr(err.msg, "/pipe: neither file, folder nor link"));
     put(".dockerignore", "pipe\n", 0644);
-    assert_int_equal(dmpi_context_open(&context, dir, &err), 0);
+    assert_int_equal(dmpi_context_open(&context, dir, NULL, &err), 0);
     dmpi_context_free(context);
-    assert_int_equal(dmpi_context_open(&context, "/nonexistent", &err), -1);
+    assert_int_equal(dmpi_context_open(&context, "/nonexistent", NULL, &err), -1);
     assert_int_equal(err.code, DMPI_ENOTFOUND);
     dmpi_context_free(NULL);
 }
@@ -196,7 +228,7 @@ static void a_file_that_shrinks_is_an_error(void **state)
     char data[4096];
     ssize_t n;
     put("big", "0123456789", 0644);
-    assert_int_equal(dmpi_context_open(&context, dir, &err), 0);
+    assert_int_equal(dmpi_context_open(&context, dir, NULL, &err), 0);
     dmpi_autofree char *full = dmpi_io_join(dir, "big");
     assert_int_equal(truncate(full, 3), 0);
     struct dmpi_source source = dmpi_context_source(context);
@@ -213,6 +245,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(entries_are_sorted_and_plain, setup, teardown),
         cmocka_unit_test_setup_teardown(ignored_files_stay_behind, setup, teardown),
         cmocka_unit_test_setup_teardown(same_content_gives_same_bytes, setup, teardown),
+        cmocka_unit_test_setup_teardown(further_folders_come_along, setup, teardown),
         cmocka_unit_test_setup_teardown(what_cannot_be_packed_is_named, setup, teardown),
         cmocka_unit_test_setup_teardown(a_file_that_shrinks_is_an_error, setup, teardown),
     };

@@ -39,6 +39,7 @@ static void everything(void **state)
                                "library_path: [/opt/lib, /usr/local/lib]\n"
                                "launcher: head\n"
                                "launcher_only: true\n"
+                               "context: [../../cmd/x, /opt/y]\n"
                                "host_config: { IpcMode: host }\n";
     struct dmpi_err err = DMPI_ERR_INIT;
     DMPI_AUTO(dmpi_profile_free) struct dmpi_profile p;
@@ -69,6 +70,8 @@ static void everything(void **state)
     assert_true(p.shm_size == 8LL << 30);
     assert_string_equal(dmpi_json_str(p.host_config, "IpcMode"), "host");
     assert_false(p.build);
+    assert_int_equal(p.context.n, 2);
+    assert_string_equal(p.context.v[0], "../../cmd/x");
 }
 
 static void defaults(void **state)
@@ -109,6 +112,8 @@ static void refuses(void **state)
         {"devices: /dev/kfd\n", "f:1: devices: expected a list of strings, not"},
         {"devices: [/etc]\n", "f:1: devices: '/etc': expected /dev/..."},
         {"devices:\n- /dev/a\n- 3\n", "f:3: devices[1]: expected a string, not"},
+        {"context: [../x/]\n", "f:1: context: '../x/': expected a folder that ends in a name"},
+        {"context: [../..]\n", "f:1: context: '../..': expected a folder that ends in a name"},
         {"shm_size: lots\n", "f:1: shm_size: "},
         {"shm_size: 0\n", "f:1: shm_size: expected a size such as 8G"},
         {"env: { 1X: a }\n", "f:1: env.1X: not a name for an environment variable"},
