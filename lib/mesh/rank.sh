@@ -11,6 +11,9 @@ if ! read -r _d_me _d_profile </etc/dockmpi/index; then
     echo 'dockmpi: this container has lost its files: run dockmpi up' >&2
     exit 93
 fi
+# Debian's mpirun passes on where PMIx has its components, and Open MPI would look for its own there and
+# nowhere else.
+case ${OMPI_MCA_mca_base_component_path:-} in */pmix) unset OMPI_MCA_mca_base_component_path ;; esac
 _d_left=${OMPI_COMM_WORLD_RANK:-0}
 _d_rest=$DOCKMPI_PLAN
 while [ -n "$_d_rest" ]; do

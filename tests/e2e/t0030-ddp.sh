@@ -31,4 +31,10 @@ cp out mpi
 like "$out" 'mpi' 'the backend is mpi'
 unlike "$out" '[Rr]esuming' '--fresh ignores the snapshot'
 ok 'the loss falls' falls mpi
+ok '--tune ucc, backend mpi' run --tune ucc --mca coll_ucc_verbose 5 --backend mpi multinode_ddp_mpi -- 3 10 --fresh
+like "$out$err" 'worker-0.* initialized ucc context' 'UCC is there'
+is "$(grep -ho 'worker-[01].* creating ucc_team for comm .* comm_size 2' out err | cut -c 1-8 | sort -u | xargs)" \
+    'worker-0 worker-1' 'a team of UCC has both ranks'
+like "$out$err" 'running ucc allreduce' 'UCC sums the gradients'
+is "$(grep -h '^epoch' out)" "$(grep -h '^epoch' mpi)" 'the losses are those of plain MPI'
 ok 'down' dockmpi down --name "$c"

@@ -108,6 +108,10 @@ static void test_rank_runs(void **state)
     check("sh rank -: -g g4ad 2 -- ::: -g cpu 4 -- echo :: -g", 0, ": -g\n");
     check("sh rank -g g4ad 2 -- true", 93,
           "dockmpi: worker-0 has image cpu, which the job was not planned for\n");
+    check("OMPI_MCA_mca_base_component_path=/usr/lib/pmix2/lib/pmix sh rank env | grep -c _path=",
+          1, "0\n");
+    check("OMPI_MCA_mca_base_component_path=/opt/mine sh rank env | grep _path=", 0,
+          "OMPI_MCA_mca_base_component_path=/opt/mine\n");
     check("sh rank sh -c 'exit 7'", 7, "");
     check("sh rank sh -c 'set' | grep _d_ | grep -v '^_='", 1, "");
 }
