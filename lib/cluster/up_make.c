@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include <string.h>
 
+#include "base/json.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "cluster/up_work.h"
 #include "engine/containers.h"
+#include "engine/relax.h"
 #include "fleet/fleet.h"
 
 #define UNDO_MS 20000
@@ -27,20 +30,37 @@ static int remove_found(struct dmpi_work *work, struct dmpi_item *item, const st
     return 0;
 }
 
-static int create_and_start(struct dmpi_work *work, struct dmpi_item *item,
-                            struct dmpi_engine *engine, const struct dmpi_ctl *ctl,
-                            struct dmpi_err *err)
+static int create_and_start(struct dmpi_item *item, json_t *body, struct dmpi_engine *engine,
+                            const struct dmpi_ctl *ctl, struct dmpi_err *err)
 {
-    const struct dmpi_plan_member *wanted = item->step->wanted;
-    dmpi_work_tell(work, item, DMPI_STAGE_CREATE, NULL);
+    const char *container = item->step->wanted->container;
     // An engine may still create it after we gave up waiting: from here on it is ours to remove,
     // unless the name turns out to be somebody else's.
     item->made = true;
-    if (dmpi_member_create(&item->id, engine, wanted->container, wanted->create, ctl, err) != 0) {
+    if (dmpi_member_create(&item->id, engine, container, body, ctl, err) != 0) {
         item->made = err->code != DMPI_ECONFLICT;
         return -1;
     }
-    return dmpi_talk_start(&item->talk, engine, item->id, wanted->container, ctl, err);
+    return dmpi_talk_start(&item->talk, engine, item->id, container, ctl, err);
+}
+
+// What the host lets no container have is refused only when it starts: another one is made without.
+static int make_new(struct dmpi_work *work, struct dmpi_item *item, struct dmpi_engine *engine,
+                    const struct dmpi_ctl *ctl, struct dmpi_err *err)
+{
+    const struct dmpi_plan_member *wanted = item->step->wanted;
+    dmpi_json_auto json_t *body = json_deep_copy(wanted->create);
+    dmpi_work_tell(work, item, DMPI_STAGE_CREATE, NULL);
+    while (create_and_start(item, body, engine, ctl, err) != 0) {
+        struct dmpi_err ignored;
+        const char *what = item->id ? dmpi_relax(body, err->msg) : NULL;
+        if (!what || dmpi_container_remove(engine, ctl, item->id, true, true, &ignored) != 0)
+            return -1;
+        dmpi_info("%s: container %s goes without %s, which the engine refuses: %s",
+                  dmpi_engine_name(engine), wanted->container, what, err->msg);
+        free(DMPI_STEAL(item->id));
+    }
+    return 0;
 }
 
 static int make(struct dmpi_work *work, struct dmpi_item *item, struct dmpi_engine *engine,
@@ -50,7 +70,7 @@ static int make(struct dmpi_work *work, struct dmpi_item *item, struct dmpi_engi
         return -1;
     if (!item->step->wanted)
         return 0;
-    return create_and_start(work, item, engine, ctl, err);
+    return make_new(work, item, engine, ctl, err);
 }
 
 static bool changes(const struct dmpi_item *item)

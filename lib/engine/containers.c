@@ -5,9 +5,11 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "engine/demux.h"
 #include "engine/http.h"
+#include "engine/relax.h"
 #include "engine/url.h"
 
 #define auto_url DMPI_AUTO(dmpi_buf_free) struct dmpi_buf
@@ -44,8 +46,8 @@ static int get(struct dmpi_engine *e, const struct dmpi_ctl *ctl, struct dmpi_ht
                         req->method, req->path);
 }
 
-int dmpi_container_create(struct dmpi_engine *e, const struct dmpi_ctl *ctl, const char *name,
-                          json_t *body, char **id, struct dmpi_err *err)
+static int create(struct dmpi_engine *e, const struct dmpi_ctl *ctl, const char *name, json_t *body,
+                  char **id, struct dmpi_err *err)
 {
     auto_url url = DMPI_BUF_INIT(DMPI_URL_MAX);
     dmpi_json_auto json_t *answer = NULL;
@@ -59,6 +61,24 @@ int dmpi_container_create(struct dmpi_engine *e, const struct dmpi_ctl *ctl, con
         return dmpi_err_set(err, DMPI_EPARSE, "the engine made a container without an id");
     if (id)
         *id = dmpi_xstrdup(text);
+    return 0;
+}
+
+int dmpi_container_create(struct dmpi_engine *e, const struct dmpi_ctl *ctl, const char *name,
+                          json_t *body, char **id, struct dmpi_err *err)
+{
+    const char *what;
+    dmpi_json_auto json_t *less = NULL;
+    while (create(e, ctl, name, less ? less : body, id, err) != 0) {
+        if (err->code != DMPI_EENGINE && err->code != DMPI_EINVAL)
+            return -1;
+        if (!less)
+            less = json_deep_copy(body);
+        if (!(what = dmpi_relax(less, err->msg)))
+            return -1;
+        dmpi_info("%s: container %s goes without %s, which the engine refuses: %s",
+                  dmpi_engine_name(e), name, what, err->msg);
+    }
     return 0;
 }
 
@@ -172,15 +192,6 @@ int dmpi_container_resize(struct dmpi_engine *e, const struct dmpi_ctl *ctl, con
     dmpi_url_add_query_int(&url, "h", rows);
     dmpi_url_add_query_int(&url, "w", cols);
     return quick(e, ctl, "POST", &url, err);
-}
-
-int dmpi_container_top(struct dmpi_engine *e, const struct dmpi_ctl *ctl, const char *id,
-                       const char *ps_args, json_t **out, struct dmpi_err *err)
-{
-    auto_url url = url_of(id, "/top");
-    dmpi_url_add_query(&url, "ps_args", ps_args);
-    struct dmpi_http req = {.method = "GET", .path = dmpi_buf_str(&url), .quick = true};
-    return get(e, ctl, &req, NULL, JSON_OBJECT, out, err);
 }
 
 int dmpi_container_logs(struct dmpi_engine *e, const struct dmpi_ctl *ctl, const char *id,

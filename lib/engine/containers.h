@@ -14,7 +14,10 @@
 
 /* id is a container's name or id everywhere. Error codes: see engine/engine.h. */
 
-/* Creates from an Engine API create body (borrowed). *id (may be NULL) is the caller's. */
+/*
+ * Creates from an Engine API create body (borrowed). *id (may be NULL) is the caller's. What the
+ * engine refuses and a container can do without is left out (engine/relax.h), with a word at -v.
+ */
 int dmpi_container_create(struct dmpi_engine *e, const struct dmpi_ctl *ctl, const char *name,
                           json_t *body, char **id, struct dmpi_err *err);
 
@@ -56,10 +59,6 @@ int dmpi_container_rename(struct dmpi_engine *e, const struct dmpi_ctl *ctl, con
 /* Size of the terminal of a container with Tty. */
 int dmpi_container_resize(struct dmpi_engine *e, const struct dmpi_ctl *ctl, const char *id,
                           int rows, int cols, struct dmpi_err *err);
-
-/* *out is a new object {"Titles":[...],"Processes":[[...]]}; ps_args NULL: the engine's default. */
-int dmpi_container_top(struct dmpi_engine *e, const struct dmpi_ctl *ctl, const char *id,
-                       const char *ps_args, json_t **out, struct dmpi_err *err);
 
 struct dmpi_logs_opts {
     bool follow;

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "engine/containers.h"
+#include "engine/top.h"
 #include "fleet/fleet.h"
 #include "fleet/parallel.h"
 

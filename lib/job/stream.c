@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "engine/containers.h"
+#include "engine/top.h"
 
 #define IN_SIZE ((size_t)64 * 1024)
 #define CALL_MS ((int64_t)15000)   // patience for one call after the user gave up

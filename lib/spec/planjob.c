@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The container of a job is made like the launcher, whose body or inspect answer is at hand: `run`
 // needs neither cluster file nor profile for it.
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,23 @@ static bool is_default(const json_t *v)
             json_object_size(v) == 0);
 }
 
+// Podman is told "nofile", answers "RLIMIT_NOFILE", and takes no notice of that.
+static void name_limits(json_t *hc)
+{
+    static const char prefix[] = "RLIMIT_";
+    json_t *limit;
+    size_t i;
+    json_array_foreach (dmpi_json_arr(hc, "Ulimits"), i, limit) {
+        const char *name = dmpi_json_str(limit, "Name");
+        if (!name || !dmpi_text_starts_with(name, prefix))
+            continue;
+        dmpi_autofree char *plain = dmpi_xstrdup(name + sizeof prefix - 1);
+        for (char *c = plain; *c; c++)
+            *c = (char)tolower((unsigned char)*c);
+        dmpi_json_set_str(limit, "Name", plain);
+    }
+}
+
 static json_t *host_config_of(const json_t *from)
 {
     // An empty list here means "nothing is masked", which is not the default.
@@ -45,6 +63,7 @@ static json_t *host_config_of(const json_t *from)
         if (keep && !in(left_out, key))
             dmpi_json_set(hc, key, json_deep_copy(v));
     }
+    name_limits(hc);
     json_t *log = dmpi_json_new_obj();
     dmpi_json_set_str(log, "Type", "json-file");
     dmpi_json_set(hc, "LogConfig", log);

@@ -29,6 +29,7 @@
 #include "engine/engine.h"
 #include "engine/exec.h"
 #include "engine/images.h"
+#include "engine/top.h"
 
 static struct dmpi_engine *engine;
 static struct dmpi_err err;
