@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "job/backend.h"
+#include "mpi/hostfile.h"
 #include "spec/profile.h"
 
 // The profiles of a job and the groups made of them.
@@ -56,18 +58,25 @@ static int add_group(struct groups *g, const struct dmpi_mesh_worker *worker,
     return 0;
 }
 
-// What the images ask for; where they disagree, MPI is what different vendors have in common.
-static const char *choose_backend(const struct dmpi_compose *what, const struct groups *g)
+static int choose_backend(const char **out, const struct dmpi_compose *what, const struct groups *g,
+                          struct dmpi_err *err)
 {
-    if (what->opts->backend || !what->code->backend_option)
-        return what->opts->backend;
-    const char *first = g->n ? g->profiles[0].backend : NULL;
-    for (size_t i = 1; i < g->n; i++) {
-        const char *other = g->profiles[i].backend;
-        if ((first == NULL) != (other == NULL) || (first && strcmp(first, other) != 0))
-            return "mpi";
-    }
-    return first;
+    dmpi_autofree struct dmpi_backend_image *images = dmpi_xcalloc(g->n, sizeof(*images));
+    *out = what->opts->backend;
+    if (!what->code->backend_option)
+        return 0;
+    for (size_t i = 0; i < g->n; i++)
+        images[i] = (struct dmpi_backend_image){&g->profiles[i], g->v[i].profile};
+    return dmpi_job_backend(out, what->opts->backend, images, g->n, err);
+}
+
+// Whether some images of the job have GPUs and this one has none.
+static bool left_without_gpu(const struct groups *g, const struct dmpi_profile *profile)
+{
+    bool others = false;
+    for (size_t i = 0; i < g->n; i++)
+        others = others || g->profiles[i].gpu != DMPI_GPU_NONE;
+    return others && profile->image && profile->gpu == DMPI_GPU_NONE && profile->devices.n == 0;
 }
 
 static const struct dmpi_mesh_worker *worker_of(const struct dmpi_mesh *mesh, const char *profile)
@@ -79,29 +88,45 @@ static const struct dmpi_mesh_worker *worker_of(const struct dmpi_mesh *mesh, co
     return NULL;
 }
 
-static int fill_group(struct dmpi_mpi_group *group, const struct dmpi_profile *profile,
-                      const struct dmpi_compose *what, const char *backend, struct dmpi_err *err)
+static int fill_group(const struct groups *g, size_t i, const struct dmpi_compose *what,
+                      const char *backend, struct dmpi_err *err)
 {
+    struct dmpi_mpi_group *group = &g->v[i];
+    const struct dmpi_profile *profile = &g->profiles[i];
     const struct dmpi_mesh_worker *worker = worker_of(what->mesh, group->profile);
     const char *interpreter =
         worker && worker->interpreter ? worker->interpreter : profile->interpreter;
     dmpi_strv_add_all(&group->env, &what->code->env);
     dmpi_strv_add_all(&group->mpirun_args, &profile->mpirun_args);
-    group->tune = what->opts->tune ? NULL : profile->tune;
+    group->tune = profile->tune;
+    group->gpu = profile->gpu;
+    if (dmpi_strv_env_get(&group->env, "DOCKMPI_DEVICE") && left_without_gpu(g, profile))
+        dmpi_strv_env_set(&group->env, "DOCKMPI_DEVICE", "cpu");
     return dmpi_job_code_argv(&group->program, what->code, what->workdir, interpreter, backend,
                               err);
 }
 
+static int ranks_wanted(const struct dmpi_compose *what)
+{
+    return what->opts->np ? what->opts->np : what->code->np;
+}
+
+// The images of the workers that get ranks.
 static int make_groups(struct groups *g, const struct dmpi_compose *what, struct dmpi_err *err)
 {
-    for (size_t i = 0; i < what->mesh->n; i++) {
-        const struct dmpi_mesh_worker *worker = &what->mesh->workers[i];
+    struct dmpi_layout layout DMPI_AUTO(dmpi_layout_free) = {0};
+    const char *backend;
+    if (dmpi_layout_make(&layout, what->mesh, ranks_wanted(what), what->opts->slots, err) < 0)
+        return -1;
+    for (size_t i = 0; i < layout.n; i++) {
+        const struct dmpi_mesh_worker *worker = layout.places[i].worker;
         if (!has_group(g, worker->profile) && add_group(g, worker, what->opts->images_dir, err) < 0)
             return -1;
     }
-    const char *backend = choose_backend(what, g);
+    if (choose_backend(&backend, what, g, err) < 0)
+        return -1;
     for (size_t i = 0; i < g->n; i++) {
-        if (fill_group(&g->v[i], &g->profiles[i], what, backend, err) < 0)
+        if (fill_group(g, i, what, backend, err) < 0)
             return -1;
     }
     return 0;
@@ -122,7 +147,7 @@ int dmpi_job_compose(struct dmpi_mpi_command *out, const struct dmpi_compose *wh
     struct dmpi_mpi_job job = {
         .mesh = what->mesh,
         .mpirun = launcher.mpirun,
-        .np = opts->np ? opts->np : what->code->np,
+        .np = ranks_wanted(what),
         .slots = opts->slots,
         .groups = groups.v,
         .n_groups = groups.n,

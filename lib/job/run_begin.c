@@ -210,6 +210,8 @@ static int feed(struct dmpi_run *r, struct dmpi_err *err)
     if (check_mesh(r, err) < 0 || dmpi_job_compose(&command, &what, err) < 0 ||
         dmpi_mesh_tar_job(&tar, &r->mesh, command.hostfile, command.job, err) < 0)
         return -1;
+    for (size_t i = 0; i < command.notes.n; i++)
+        dmpi_debug("job %s: %s", r->result->job, command.notes.v[i]);
     if (dmpi_log_enabled(DMPI_LOG_DEBUG)) {
         dmpi_autofree char *line = dmpi_mpi_command_text(&command);
         dmpi_debug("job %s: %s", r->result->job, line);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "mpi/command.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -8,6 +9,7 @@
 #include "base/shquote.h"
 #include "base/text.h"
 #include "mpi/hostfile.h"
+#include "mpi/jobfile.h"
 #include "mpi/net.h"
 #include "mpi/program.h"
 #include "mpi/tune.h"
@@ -20,7 +22,8 @@ struct composer {
     struct dmpi_layout layout;
     struct dmpi_net net;
     struct dmpi_mpi_command *out;
-    bool mixed; // the ranks have different images
+    bool mixed;               // the ranks have different images
+    struct dmpi_tuned *tuned; // one a group of the job; empty for those without ranks
 };
 
 // How the launch daemons of either generation notice a dead network: later than ssh does (15 s), so
@@ -126,18 +129,18 @@ static void env_add_array(struct dmpi_strv *env, const char *const *entries)
         dmpi_strv_add(env, entries[i]);
 }
 
-// The environment of all ranks, weakest first. In a mixed cluster g and tune are NULL: what belongs to
+// The environment of all ranks, weakest first. In a mixed cluster g and tuned are NULL: what belongs to
 // an image then comes by the program's words.
 //
 // No PYTHONUNBUFFERED: a rank's output is a terminal, so Python writes whole lines by itself, and
 // parts of lines are what the PMIx of Open MPI 5.0 puts onto the wrong one of the two outputs.
 static struct dmpi_strv rank_env(const struct composer *c, const struct dmpi_mpi_group *g,
-                                 const struct dmpi_tune *tune)
+                                 const struct dmpi_tuned *tuned)
 {
     struct dmpi_strv env = DMPI_STRV_INIT;
 
-    if (tune)
-        env_add_array(&env, tune->env);
+    if (tuned)
+        env_add_array(&env, tuned->env);
     if (g)
         dmpi_strv_env_merge(&env, &g->env);
     dmpi_strv_env_set(&env, "MASTER_ADDR", c->layout.places[0].worker->addr);
@@ -193,13 +196,13 @@ static void add_mca_pairs(struct dmpi_strv *argv, const struct dmpi_strv *mca)
 }
 
 // Ours first, replaced by the user's of the same name: mpirun would join doubles with a comma.
-// tune is NULL in a mixed cluster.
-static void add_mca(struct composer *c, const struct dmpi_tune *tune)
+// set is NULL in a mixed cluster.
+static void add_mca(struct composer *c, const struct dmpi_tune *set)
 {
     DMPI_AUTO(dmpi_strv_free) struct dmpi_strv mca = DMPI_STRV_INIT;
     dmpi_autofree char *cidrs = dmpi_strv_join(&c->net.cidrs, ",");
 
-    if (!is_none(tune ? tune->name : c->job->tune)) {
+    if (!is_none(set ? set->name : c->job->tune)) {
         if (c->net.loopback)
             dmpi_strv_env_set(&mca, "btl_tcp_if_include", "127.0.0.0/8");
         else if (*cidrs)
@@ -209,8 +212,8 @@ static void add_mca(struct composer *c, const struct dmpi_tune *tune)
         if (c->layout.oversubscribed)
             dmpi_strv_env_set(&mca, "mpi_yield_when_idle", "1");
     }
-    if (tune)
-        env_add_array(&mca, tune->mca);
+    if (set)
+        env_add_array(&mca, set->mca);
     dmpi_strv_env_merge(&mca, &c->job->mca);
     add_mca_pairs(&c->out->argv, &mca);
 }
@@ -248,24 +251,49 @@ static int add_mixed(struct composer *c, struct dmpi_err *err)
     add_rank_env(c, &env);
     for (size_t i = 0; i < c->job->n_groups; i++) {
         if (profile_has_rank(&c->layout, c->job->groups[i].profile) &&
-            dmpi_program_group(&words, c->job, &c->job->groups[i], err) != 0)
+            dmpi_program_group(&words, c->job, &c->job->groups[i], &c->tuned[i], err) != 0)
             return -1;
     }
     dmpi_program_wrap(&c->out->argv, &words);
     return 0;
 }
 
-static int add_uniform(struct composer *c, const struct dmpi_mpi_group *g, struct dmpi_err *err)
+static void add_uniform(struct composer *c, const struct dmpi_mpi_group *g)
 {
-    const struct dmpi_tune *tune = dmpi_tune_find(g->tune ? g->tune : c->job->tune, err);
+    const struct dmpi_tuned *tuned = &c->tuned[g - c->job->groups];
+    DMPI_AUTO(dmpi_strv_free) struct dmpi_strv env = rank_env(c, g, tuned);
 
-    if (!tune)
-        return -1;
-    DMPI_AUTO(dmpi_strv_free) struct dmpi_strv env = rank_env(c, g, tune);
-    add_mca(c, tune);
+    add_mca(c, tuned->set);
     add_rank_env(c, &env);
     dmpi_strv_add_all(&c->out->argv, &g->mpirun_args);
     dmpi_program_wrap(&c->out->argv, &g->program);
+}
+
+// Which set each image with ranks gets.
+static int choose_tunes(struct composer *c, struct dmpi_err *err)
+{
+    const struct dmpi_mpi_job *job = c->job;
+    dmpi_autofree struct dmpi_tune_group *groups = dmpi_xcalloc(job->n_groups, sizeof(*groups));
+    dmpi_autofree struct dmpi_tuned *tuned = dmpi_xcalloc(job->n_groups, sizeof(*tuned));
+    dmpi_autofree size_t *at = dmpi_xcalloc(job->n_groups, sizeof(*at));
+    size_t n = 0;
+
+    for (size_t i = 0; i < job->n_groups; i++) {
+        const struct dmpi_mpi_group *g = &job->groups[i];
+
+        if (!profile_has_rank(&c->layout, g->profile))
+            continue;
+        groups[n] = (struct dmpi_tune_group){g->profile, g->tune, g->gpu, g->rdma, g->known};
+        at[n++] = i;
+    }
+    if (dmpi_tune_choose(tuned, groups, n, job->tune, &job->mca, err) != 0)
+        return -1;
+    c->tuned = dmpi_xcalloc(job->n_groups, sizeof(*c->tuned));
+    for (size_t i = 0; i < n; i++) {
+        c->tuned[at[i]] = tuned[i];
+        dmpi_strv_addf(&c->out->notes, "image %s: tuned by \"%s\" (%s)", groups[i].profile,
+                       tuned[i].set->name, tuned[i].why);
+    }
     return 0;
 }
 
@@ -296,54 +324,10 @@ static int add_argv(struct composer *c, struct dmpi_err *err)
         dmpi_strv_add(argv, "--wdir");
         dmpi_strv_add(argv, job->workdir);
     }
-    return c->mixed ? add_mixed(c, err) : add_uniform(c, g, err);
-}
-
-// Whether mpirun itself is asked to arrange the output (--output, --tag-output and the like).
-static bool arranges_output(const struct dmpi_mpi_job *job)
-{
-    for (size_t i = 0; i < job->n_groups; i++) {
-        const struct dmpi_strv *args = &job->groups[i].mpirun_args;
-
-        for (size_t j = 0; j < args->n; j++) {
-            if (strstr(args->v[j], "output") && args->v[j][0] == '-')
-                return true;
-        }
-    }
-    return false;
-}
-
-// Where the launcher image has it: writes the ranks' output in place of PMIx 5.0, which mixes the lines
-// of different ranks and takes hours for megabytes without a newline.
-#define OUTPUT_LIB "/usr/lib/dockmpi/output.so"
-
-// The job file is run by a shell of its own, which mpirun then replaces.
-static char *job_text(const struct dmpi_mpi_command *command, const struct dmpi_mpi_job *job)
-{
-    struct dmpi_buf out = DMPI_BUF_INIT(JOB_MAX);
-    dmpi_autofree char *words = dmpi_shquote_argv(&command->argv);
-    dmpi_autofree char *mpirun = dmpi_shquote(command->argv.v[0]);
-
-    dmpi_buf_adds(&out, "# Written by dockmpi.\n");
-    if (job->has_stdin) // run-job looks for this line
-        dmpi_buf_adds(&out, "# Reads standard input.\n");
-    dmpi_buf_addf(&out,
-                  "if ! command -v %s >/dev/null; then\n"
-                  "    echo dockmpi: %s: not found in the image of the launcher >&2\n"
-                  "    exit 127\n"
-                  "fi\n",
-                  mpirun, mpirun);
-    for (size_t i = 0; i < command->env.n; i++) {
-        const char *entry = command->env.v[i];
-        size_t len = strcspn(entry, "=");
-        dmpi_autofree char *value = dmpi_shquote(entry + len + 1);
-
-        dmpi_buf_addf(&out, "export %.*s=%s\n", (int)len, entry, value);
-    }
-    if (!arranges_output(job))
-        dmpi_buf_adds(&out, "[ ! -r " OUTPUT_LIB " ] || export LD_PRELOAD=" OUTPUT_LIB "\n");
-    dmpi_buf_addf(&out, "exec %s </dev/null\n", words);
-    return dmpi_buf_steal(&out);
+    if (c->mixed)
+        return add_mixed(c, err);
+    add_uniform(c, g);
+    return 0;
 }
 
 static int compose(struct composer *c, struct dmpi_err *err)
@@ -352,7 +336,7 @@ static int compose(struct composer *c, struct dmpi_err *err)
     const struct dmpi_mpi_job *job = c->job;
 
     if (dmpi_layout_make(&c->layout, job->mesh, job->np, job->slots, err) != 0 ||
-        check_job(c, err) != 0)
+        check_job(c, err) != 0 || choose_tunes(c, err) != 0)
         return -1;
     c->mixed = is_mixed(&c->layout);
     out->np = c->layout.np;
@@ -362,7 +346,7 @@ static int compose(struct composer *c, struct dmpi_err *err)
         add_daemon_env(c);
     if (add_argv(c, err) != 0)
         return -1;
-    out->job = job_text(out, job);
+    out->job = dmpi_jobfile(out, job);
     return 0;
 }
 
@@ -376,6 +360,7 @@ int dmpi_mpi_compose(struct dmpi_mpi_command *out, const struct dmpi_mpi_job *jo
     int rc = compose(&c, err);
     dmpi_net_free(&c.net);
     dmpi_layout_free(&c.layout);
+    free(c.tuned);
     return rc;
 }
 
@@ -385,6 +370,7 @@ void dmpi_mpi_command_free(struct dmpi_mpi_command *command)
         return;
     dmpi_strv_free(&command->env);
     dmpi_strv_free(&command->argv);
+    dmpi_strv_free(&command->notes);
     free(command->hostfile);
     free(command->plan);
     free(command->job);

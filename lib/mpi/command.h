@@ -9,15 +9,19 @@
 #include "base/err.h"
 #include "base/strv.h"
 #include "mesh/mesh.h"
+#include "spec/profile.h"
 
 // What is particular to the workers of one image profile. Vendor settings never leave their group: in
 // a mixed cluster the rank wrapper picks what belongs to its image.
 struct dmpi_mpi_group {
-    const char *profile;          // as in dmpi_mesh_worker
-    struct dmpi_strv program;     // program and arguments, interpreter first where one is needed
-    struct dmpi_strv env;         // KEY=VALUE for these ranks
-    struct dmpi_strv mpirun_args; // of the profile; only --mca and -x in a mixed cluster
-    const char *tune;             // NULL: the job's
+    const char *profile;           // as in dmpi_mesh_worker
+    struct dmpi_strv program;      // program and arguments, interpreter first where one is needed
+    struct dmpi_strv env;          // KEY=VALUE for these ranks
+    struct dmpi_strv mpirun_args;  // of the profile; only --mca and -x in a mixed cluster
+    const char *tune;              // the profile's; NULL: none
+    enum dmpi_gpu gpu;             // of the nodes, for these ranks
+    bool rdma;                     // the network interface of every worker has an RDMA device
+    const struct dmpi_strv *known; // MCA parameters that its Open MPI has, sorted; NULL: not asked
 };
 
 // All borrowed.
@@ -30,23 +34,24 @@ struct dmpi_mpi_job {
     size_t n_groups;
     struct dmpi_strv env; // KEY=VALUE of the user for all ranks; wins over everything else
     struct dmpi_strv mca; // "KEY=VALUE" of the user
-    const char *tune;     // NULL: "auto"
+    const char *tune;     // of the user, for all; NULL: as the profiles say, else "auto"
     const char *workdir;  // NULL: where mpirun starts ranks by itself (root's home)
     int master_port;      // for MASTER_PORT; 0: not set
     bool has_stdin;       // the job's standard input goes to rank 0
 };
 
 struct dmpi_mpi_command {
-    struct dmpi_strv env;  // KEY=VALUE that mpirun itself starts with
-    struct dmpi_strv argv; // mpirun, options, program, arguments
-    char *hostfile;        // content of /etc/dockmpi/hostfile
-    char *plan;            // ranks by worker: "0-3:2,4:1" (workers:ranks on each)
-    char *job;             // content of /etc/dockmpi/job: env and argv as shell text
-    int np;                // ranks in all
+    struct dmpi_strv env;   // KEY=VALUE that mpirun itself starts with
+    struct dmpi_strv argv;  // mpirun, options, program, arguments
+    char *hostfile;         // content of /etc/dockmpi/hostfile
+    char *plan;             // ranks by worker: "0-3:2,4:1" (workers:ranks on each)
+    char *job;              // content of /etc/dockmpi/job: env and argv as shell text
+    struct dmpi_strv notes; // how each image is tuned and why, for people
+    int np;                 // ranks in all
 };
 
-// *out is to be freed also after an error. DMPI_EINVAL: no workers, more ranks than slots, unknown
-// tune, malformed environment, a profile without group, loopback mixed with real addresses.
+// *out is to be freed also after an error. DMPI_EINVAL: no workers, more ranks than slots, a tune that
+// is unknown or contradicted (see tune.h), malformed environment, a profile without group, loopback mixed with real addresses.
 int dmpi_mpi_compose(struct dmpi_mpi_command *out, const struct dmpi_mpi_job *job,
                      struct dmpi_err *err);
 void dmpi_mpi_command_free(struct dmpi_mpi_command *command); // NULL is allowed

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "mpi/tune.h"
 
 static bool is_colons(const char *word)
 {
@@ -70,17 +69,15 @@ static void add_array(struct dmpi_strv *sv, const char *const *entries)
 }
 
 int dmpi_program_group(struct dmpi_strv *words, const struct dmpi_mpi_job *job,
-                       const struct dmpi_mpi_group *g, struct dmpi_err *err)
+                       const struct dmpi_mpi_group *g, const struct dmpi_tuned *tuned,
+                       struct dmpi_err *err)
 {
     DMPI_AUTO(dmpi_strv_free) struct dmpi_strv own = DMPI_STRV_INIT;
     DMPI_AUTO(dmpi_strv_free) struct dmpi_strv mca = DMPI_STRV_INIT;
     DMPI_AUTO(dmpi_strv_free) struct dmpi_strv env = DMPI_STRV_INIT;
-    const struct dmpi_tune *tune = dmpi_tune_find(g->tune ? g->tune : job->tune, err);
 
-    if (!tune)
-        return -1;
-    add_array(&mca, tune->mca);
-    add_array(&env, tune->env);
+    add_array(&mca, tuned->set->mca);
+    add_array(&env, tuned->env);
     dmpi_strv_env_merge(&env, &g->env);
     if (add_profile_args(&mca, &env, g, err) != 0)
         return -1;

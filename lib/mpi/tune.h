@@ -1,20 +1,52 @@
 // SPDX-License-Identifier: MIT
-// Named sets of MCA parameters (--tune).
+// Named sets of MCA parameters (--tune), and which of them each image of a job gets.
 #ifndef DMPI_MPI_TUNE_H
 #define DMPI_MPI_TUNE_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "base/err.h"
+#include "base/strv.h"
+#include "spec/profile.h"
 
 struct dmpi_tune {
     const char *name;
     const char *summary;
+    const char *pml;        // the point-to-point layer that it chooses; NULL: Open MPI's choice
+    bool ucc;               // collectives by UCC
     const char *const *mca; // "KEY=VALUE", NULL-terminated
-    const char *const *env; // "KEY=VALUE" for the ranks, NULL-terminated
 };
 
 // The set with that name; NULL or "" is "auto". NULL with DMPI_EINVAL, listing what exists.
 const struct dmpi_tune *dmpi_tune_find(const char *name, struct dmpi_err *err);
 // NULL-terminated array of all sets.
 const struct dmpi_tune *const *dmpi_tune_all(void);
+
+// What is known of an image of the job. Borrowed.
+struct dmpi_tune_group {
+    const char *profile;
+    const char *tune;              // the profile's default; NULL: none
+    enum dmpi_gpu gpu;             // of its workers
+    bool rdma;                     // every worker's network interface has an RDMA device
+    const struct dmpi_strv *known; // MCA parameters that its Open MPI has, sorted; NULL: not asked
+};
+
+// What one image gets.
+struct dmpi_tuned {
+    const struct dmpi_tune *set;
+    const char *const *env; // variables for its ranks by reason of its GPUs, NULL-terminated
+    const char *why;        // for people; static
+};
+
+// Chooses for n images; wanted is --tune, NULL when the user said nothing, mca the user's --mca. All
+// ranks of a world must use the same point-to-point layer, and collectives by UCC all or none: images
+// without a wish of their own follow the others. DMPI_EINVAL: an unknown set; images whose wishes
+// exclude each other; a --tune that --mca contradicts, or that suits no image.
+int dmpi_tune_choose(struct dmpi_tuned *out, const struct dmpi_tune_group *groups, size_t n,
+                     const char *wanted, const struct dmpi_strv *mca, struct dmpi_err *err);
+
+// Whether a group's Open MPI has a parameter; true also when it was not asked.
+bool dmpi_tune_knows(const struct dmpi_tune_group *group, const char *parameter);
 
 #endif

@@ -195,7 +195,7 @@ static void test_mixed_command(void **state)
     DMPI_AUTO(dmpi_mpi_command_free) struct dmpi_mpi_command command;
     struct dmpi_err err = DMPI_ERR_INIT;
     struct dmpi_mpi_group groups[] = {
-        {.profile = "g4ad", .program = words("/opt/py x.py"), .tune = "rocm"},
+        {.profile = "g4ad", .program = words("/opt/py x.py"), .tune = "rocm", .gpu = DMPI_GPU_AMD},
         {.profile = "cpu",
          .program = words("python3 x.py"),
          .env = words("OMP_NUM_THREADS=1 B=2"),
@@ -214,12 +214,19 @@ static void test_mixed_command(void **state)
               "--hostfile /etc/dockmpi/hostfile "
               "--mca btl_tcp_if_include 172.31.16.0/20,10.9.0.0/24 --mca btl_tcp_disable_family 6 "
               "-x MASTER_ADDR -x OMP_NUM_THREADS -x DOCKMPI_PLAN sh /etc/dockmpi/rank "
-              "-g g4ad 12 OMPI_MCA_pml=ucx OMPI_MCA_pml_ucx_tls=any OMPI_MCA_pml_ucx_devices=any "
+              "-g g4ad 14 OMPI_MCA_pml=ucx OMPI_MCA_pml_ucx_tls=any OMPI_MCA_pml_ucx_devices=any "
+              "OMPI_MCA_coll_ucc_enable=1 OMPI_MCA_coll_ucc_priority=100 "
+              "UCX_ROCM_COPY_D2H_THRESH=0 UCX_ROCM_COPY_H2D_THRESH=0 "
+              "UCC_EC_ROCM_REDUCE_HOST_LIMIT=0 UCC_EC_ROCM_COPY_HOST_LIMIT=0 "
               "OMPI_MCA_mpi_accelerator_rocm_memcpyD2H_limit=0 "
-              "OMPI_MCA_mpi_accelerator_rocm_memcpyH2D_limit=0 UCX_ROCM_COPY_D2H_THRESH=0 "
-              "UCX_ROCM_COPY_H2D_THRESH=0 UCC_EC_ROCM_REDUCE_HOST_LIMIT=0 "
-              "UCC_EC_ROCM_COPY_HOST_LIMIT=0 -- /opt/py x.py "
-              "-g cpu 5 OMPI_MCA_btl=tcp B=2 -- python3 x.py");
+              "OMPI_MCA_mpi_accelerator_rocm_memcpyH2D_limit=0 -- /opt/py x.py "
+              // Point-to-point layer and collectives must be those of the others.
+              "-g cpu 10 OMPI_MCA_pml=ucx OMPI_MCA_pml_ucx_tls=any OMPI_MCA_pml_ucx_devices=any "
+              "OMPI_MCA_coll_ucc_enable=1 OMPI_MCA_coll_ucc_priority=100 OMPI_MCA_btl=tcp B=2 -- "
+              "python3 x.py");
+    dmpi_autofree char *notes = dmpi_strv_join(&command.notes, "; ");
+    assert_string_equal(notes, "image g4ad: tuned by \"rocm\" (its profile says so); image cpu: "
+                               "tuned by \"ucc\" (as the other images of this job)");
     assert_string_equal(dmpi_strv_env_get(&command.env, "OMPI_MCA_oob_tcp_if_include"),
                         "172.31.16.0/20,10.9.0.0/24,192.168.0.0/24");
     dmpi_mpi_command_free(&command);
@@ -242,7 +249,7 @@ static void test_user_wins(void **state)
         const char *has, *has_not;
     } cases[] = {
         {"auto", "btl_tcp_if_include=eth9", "--mca btl_tcp_if_include eth9", "127.0.0.0/8"},
-        {"ucx", "pml=cm", "--mca pml cm", "pml ucx"},
+        {NULL, "pml=cm", "--mca pml cm", "pml ucx"}, // the profile's tune gives way
         {"ucc", "x=1", "--mca coll_ucc_priority 100", "btl="},
         {"tcp", "x=1", "--mca pml ob1", "ucx"},
         {"none", "x=1", "--mca x 1", "btl_tcp_if_include"},
@@ -253,7 +260,7 @@ static void test_user_wins(void **state)
         DMPI_AUTO(dmpi_mesh_free) struct dmpi_mesh mesh;
         DMPI_AUTO(dmpi_mpi_command_free) struct dmpi_mpi_command command;
         struct dmpi_err err = DMPI_ERR_INIT;
-        struct dmpi_mpi_group group = {.profile = "cpu", .program = words("true")};
+        struct dmpi_mpi_group group = {.profile = "cpu", .program = words("true"), .tune = "ucx"};
         struct dmpi_mpi_job job = {.mesh = &mesh,
                                    .groups = &group,
                                    .n_groups = 1,
@@ -265,7 +272,7 @@ static void test_user_wins(void **state)
         dmpi_autofree char *argv = dmpi_strv_join(&command.argv, " ");
         assert_non_null(strstr(argv, cases[i].has));
         assert_null(strstr(argv, cases[i].has_not));
-        if (strcmp(cases[i].tune, "none") == 0) {
+        if (cases[i].tune && strcmp(cases[i].tune, "none") == 0) {
             dmpi_autofree char *env = dmpi_strv_join(&command.env, " ");
             assert_null(strstr(env, "_MCA_"));
         }
@@ -309,6 +316,7 @@ static void test_refused(void **state)
         {local, "cpu", "A=1", "=1", NULL, "MCA parameter"},
         {local, "cpu", "A=1", "a=:", NULL, "not a possible value"},
         {local, "cpu", "A=1", "a=1", "fast", "no tuning set 'fast': there are auto, tcp"},
+        {local, "cpu", "A=1", "pml=ucx", "tcp", "--tune tcp means pml ob1, which --mca pml ucx"},
     };
 
     (void)state;

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+#include "mpi/jobfile.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/shquote.h"
+
+#define JOB_MAX (16U << 20)
+
+// Whether mpirun itself is asked to arrange the output (--output, --tag-output and the like).
+static bool arranges_output(const struct dmpi_mpi_job *job)
+{
+    for (size_t i = 0; i < job->n_groups; i++) {
+        const struct dmpi_strv *args = &job->groups[i].mpirun_args;
+
+        for (size_t j = 0; j < args->n; j++) {
+            if (strstr(args->v[j], "output") && args->v[j][0] == '-')
+                return true;
+        }
+    }
+    return false;
+}
+
+// Where the launcher image has it: writes the ranks' output in place of PMIx 5.0, which mixes the lines
+// of different ranks and takes hours for megabytes without a newline.
+#define OUTPUT_LIB "/usr/lib/dockmpi/output.so"
+
+char *dmpi_jobfile(const struct dmpi_mpi_command *command, const struct dmpi_mpi_job *job)
+{
+    struct dmpi_buf out = DMPI_BUF_INIT(JOB_MAX);
+    dmpi_autofree char *words = dmpi_shquote_argv(&command->argv);
+    dmpi_autofree char *mpirun = dmpi_shquote(command->argv.v[0]);
+
+    dmpi_buf_adds(&out, "# Written by dockmpi.\n");
+    if (job->has_stdin) // run-job looks for this line
+        dmpi_buf_adds(&out, "# Reads standard input.\n");
+    dmpi_buf_addf(&out,
+                  "if ! command -v %s >/dev/null; then\n"
+                  "    echo dockmpi: %s: not found in the image of the launcher >&2\n"
+                  "    exit 127\n"
+                  "fi\n",
+                  mpirun, mpirun);
+    for (size_t i = 0; i < command->env.n; i++) {
+        const char *entry = command->env.v[i];
+        size_t len = strcspn(entry, "=");
+        dmpi_autofree char *value = dmpi_shquote(entry + len + 1);
+
+        dmpi_buf_addf(&out, "export %.*s=%s\n", (int)len, entry, value);
+    }
+    if (!arranges_output(job))
+        dmpi_buf_adds(&out, "[ ! -r " OUTPUT_LIB " ] || export LD_PRELOAD=" OUTPUT_LIB "\n");
+    dmpi_buf_addf(&out, "exec %s </dev/null\n", words);
+    return dmpi_buf_steal(&out);
+}

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+// The shell text that starts mpirun in the job's container.
+#ifndef DMPI_MPI_JOBFILE_H
+#define DMPI_MPI_JOBFILE_H
+
+#include "mpi/command.h"
+
+// Content of /etc/dockmpi/job from the command's environment and arguments. It is run by a shell of its
+// own, which mpirun then replaces. Owned by the caller.
+char *dmpi_jobfile(const struct dmpi_mpi_command *command, const struct dmpi_mpi_job *job);
+
+#endif

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "mpi/tune.h"
+
+#define MAX 3
+
+// What is chosen, as "ucc rocm-variables/auto", or the error.
+static char *choose(const struct dmpi_tune_group *groups, size_t n, const char *wanted,
+                    const char *mca)
+{
+    DMPI_AUTO(dmpi_strv_free)
+    struct dmpi_strv user = mca ? dmpi_strv_split(mca, ' ') : (struct dmpi_strv){0};
+    DMPI_AUTO(dmpi_strv_free) struct dmpi_strv words = DMPI_STRV_INIT;
+    struct dmpi_tuned tuned[MAX];
+    struct dmpi_err err = DMPI_ERR_INIT;
+
+    if (dmpi_tune_choose(tuned, groups, n, wanted, &user, &err) != 0) {
+        assert_int_equal(err.code, DMPI_EINVAL);
+        return dmpi_xstrdup(err.msg);
+    }
+    for (size_t i = 0; i < n; i++)
+        dmpi_strv_addf(&words, "%s%s", tuned[i].set->name, tuned[i].env[0] ? "+amd" : "");
+    return dmpi_strv_join(&words, "/");
+}
+
+static void chosen(void **state)
+{
+    static const struct {
+        struct dmpi_tune_group groups[MAX];
+        size_t n;
+        const char *wanted, *mca, *want;
+    } rows[] = {
+        // One image.
+        {{{.profile = "cpu"}}, 1, NULL, NULL, "auto"},
+        {{{.profile = "cpu", .tune = "ucc"}}, 1, NULL, NULL, "ucc"},
+        {{{.profile = "cpu", .tune = "ucc"}}, 1, "tcp", NULL, "tcp"},
+        {{{.profile = "cpu", .tune = "ucc"}}, 1, "auto", NULL, "auto"},
+        {{{.profile = "g4dn", .tune = "ucc", .gpu = DMPI_GPU_NVIDIA}}, 1, NULL, NULL, "ucc"},
+        {{{.profile = "g4ad", .tune = "rocm", .gpu = DMPI_GPU_AMD}}, 1, NULL, NULL, "rocm+amd"},
+        {{{.profile = "g4ad", .gpu = DMPI_GPU_AMD}}, 1, "ucx", NULL, "ucx+amd"},
+        {{{.profile = "g4ad", .tune = "rocm", .gpu = DMPI_GPU_AMD}}, 1, "tcp", NULL, "tcp"},
+        {{{.profile = "g4ad", .tune = "rocm", .gpu = DMPI_GPU_AMD}}, 1, "none", NULL, "none"},
+        // What the user adds to a set completes it, and wins over a profile's.
+        {{{.profile = "cpu"}}, 1, "ucc", "coll_ucc_priority=50 pml=ucx", "ucc"},
+        {{{.profile = "cpu", .tune = "ucc"}}, 1, NULL, "pml=ob1", "ucc"},
+        // Several: vendor variables stay with their cards, the rest is one for all.
+        {{{.profile = "g4dn", .tune = "ucc", .gpu = DMPI_GPU_NVIDIA},
+          {.profile = "g4ad", .tune = "rocm", .gpu = DMPI_GPU_AMD},
+          {.profile = "cpu"}},
+         3,
+         NULL,
+         NULL,
+         "ucc/rocm+amd/ucc"},
+        {{{.profile = "g4dn", .tune = "ucc", .gpu = DMPI_GPU_NVIDIA},
+          {.profile = "g4ad", .tune = "rocm", .gpu = DMPI_GPU_AMD}},
+         2,
+         "rocm",
+         NULL,
+         "ucc/rocm+amd"},
+        {{{.profile = "g4dn", .tune = "ucc", .gpu = DMPI_GPU_NVIDIA},
+          {.profile = "g4ad", .tune = "rocm", .gpu = DMPI_GPU_AMD}},
+         2,
+         "ucx",
+         NULL,
+         "ucx/ucx+amd"},
+        {{{.profile = "a", .tune = "ucx"}, {.profile = "b", .tune = "ucc"}, {.profile = "c"}},
+         3,
+         NULL,
+         NULL,
+         "ucc/ucc/ucc"},
+        {{{.profile = "a", .tune = "ucx"}, {.profile = "b", .tune = "none"}},
+         2,
+         NULL,
+         NULL,
+         "ucx/none"},
+        {{{.profile = "a"}, {.profile = "b", .tune = "tcp"}}, 2, NULL, NULL, "tcp/tcp"},
+        {{{.profile = "a"}, {.profile = "b"}}, 2, NULL, NULL, "auto/auto"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(rows); i++) {
+        dmpi_autofree char *got = choose(rows[i].groups, rows[i].n, rows[i].wanted, rows[i].mca);
+        if (strcmp(got, rows[i].want) != 0)
+            fail_msg("row %zu: got \"%s\", wanted \"%s\"", i, got, rows[i].want);
+    }
+}
+
+// "auto" on nodes with something better than TCP depends on what the image's Open MPI has.
+static void by_itself(void **state)
+{
+    static char pml[] = "pml", tls[] = "pml_ucx_tls", ucc[] = "coll_ucc_enable";
+    char *with_ucc[] = {ucc, pml, tls, NULL}, *with_ucx[] = {pml, tls, NULL},
+         *plain[] = {pml, NULL};
+    const struct dmpi_strv both = {with_ucc, 3}, ucx = {with_ucx, 2}, none = {plain, 1};
+    const struct dmpi_strv empty = DMPI_STRV_INIT;
+    const struct {
+        struct dmpi_tune_group group;
+        const char *want;
+    } rows[] = {
+        {{.profile = "x", .gpu = DMPI_GPU_NVIDIA, .known = &both}, "ucc"},
+        {{.profile = "x", .gpu = DMPI_GPU_NVIDIA, .known = &ucx}, "ucx"},
+        {{.profile = "x", .gpu = DMPI_GPU_NVIDIA, .known = &none}, "auto"},
+        {{.profile = "x", .gpu = DMPI_GPU_NVIDIA, .known = &empty}, "auto"},
+        {{.profile = "x", .gpu = DMPI_GPU_NVIDIA}, "auto"},
+        {{.profile = "x", .gpu = DMPI_GPU_AMD, .known = &both}, "ucc+amd"},
+        {{.profile = "x", .rdma = true, .known = &ucx}, "ucx"},
+        {{.profile = "x", .known = &both}, "auto"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(rows); i++) {
+        dmpi_autofree char *got = choose(&rows[i].group, 1, "auto", NULL);
+        if (strcmp(got, rows[i].want) != 0)
+            fail_msg("row %zu: got \"%s\", wanted \"%s\"", i, got, rows[i].want);
+    }
+}
+
+static void refused(void **state)
+{
+    static const struct dmpi_tune_group cpu = {.profile = "cpu"};
+    static const struct dmpi_tune_group odd = {.profile = "odd", .tune = "warp"};
+    static const struct dmpi_tune_group split[] = {{.profile = "a", .tune = "tcp"},
+                                                   {.profile = "b", .tune = "ucc"}};
+    const struct {
+        const struct dmpi_tune_group *groups;
+        size_t n;
+        const char *wanted, *mca, *says;
+    } rows[] = {
+        {&cpu, 1, "fast", NULL, "no tuning set 'fast': there are auto, tcp, ucx, ucc, rocm, none"},
+        {&odd, 1, NULL, NULL, "image odd: tune: no tuning set 'warp'"},
+        {&cpu, 1, "tcp", "pml=ucx", "--tune tcp means pml ob1, which --mca pml ucx contradicts"},
+        {&cpu, 1, "ucc", "pml=ob1", "--tune ucc means pml ucx, which --mca pml ob1 contradicts"},
+        {&cpu, 1, "ucc", "coll_ucc_enable=0", "--mca coll_ucc_enable 0 contradicts"},
+        {&cpu, 1, "rocm", NULL, "--tune rocm is for AMD GPUs, and no image of this job has any"},
+        {split, 2, NULL, NULL,
+         "image a is tuned for pml ob1 and image b for pml ucx, which do not talk to each other"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(rows); i++) {
+        dmpi_autofree char *got = choose(rows[i].groups, rows[i].n, rows[i].wanted, rows[i].mca);
+        if (!strstr(got, rows[i].says))
+            fail_msg("row %zu: \"%s\" does not say \"%s\"", i, got, rows[i].says);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(chosen),
+        cmocka_unit_test(by_itself),
+        cmocka_unit_test(refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
