@@ -21,7 +21,7 @@ struct run {
     struct dmpi_strv env, mca;
     const char *tune, *backend, *workdir, *image, *workers;
     int64_t timeout_ms;
-    bool detach, remove, interactive, dry_run;
+    bool detach, remove, interactive, dry_run, map;
 };
 
 static void started(void *arg, const char *job, int np)
@@ -87,6 +87,8 @@ static int prepare(struct dmpi_run_opts *out, const struct run *o, const struct 
     out->workdir = o->workdir;
     out->keep = !o->remove;
     out->detach = o->detach;
+    out->map = o->map;
+    out->map_json = o->map && o->common.json;
     out->timeout_ms = o->timeout_ms;
     out->stdin_fd = o->interactive ? STDIN_FILENO : -1;
     out->insist_fd = dmpi_sig_force_fd();
@@ -187,6 +189,8 @@ static const struct dmpi_opt opts[] = {
      "print the job's name and return while it runs", 0, 0},
     {"interactive", 'i', DMPI_OPT_FLAG, offsetof(struct run, interactive), NULL,
      "give rank 0 our standard input (Open MPI 5.0 loses parts of large ones)", 0, 0},
+    {"map", 0, DMPI_OPT_FLAG, offsetof(struct run, map), NULL,
+     "print on stderr where each rank is, as soon as all have come", 0, 0},
     {"rm", 0, DMPI_OPT_FLAG, offsetof(struct run, remove), NULL,
      "keep no log of the job after its end", 0, 0},
     {"timeout", 0, DMPI_OPT_DURATION, offsetof(struct run, timeout_ms), "TIME",

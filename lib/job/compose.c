@@ -157,6 +157,10 @@ int dmpi_job_compose(struct dmpi_mpi_command *out, const struct dmpi_compose *wh
         .workdir = what->workdir,
         .master_port = what->master_port,
         .has_stdin = opts->stdin_fd >= 0,
+        .cluster = what->cluster,
+        .map = opts->map_json ? "json"
+               : opts->map    ? "text"
+                              : NULL,
     };
     return dmpi_mpi_compose(out, &job, err);
 }

@@ -17,6 +17,7 @@ struct dmpi_compose {
     const struct dmpi_mesh *mesh;
     const char *launcher_profile; // NULL: none known
     const char *workdir;
+    const char *cluster;
     int master_port; // 0: none
 };
 

@@ -92,7 +92,8 @@ int dmpi_run_dry(json_t **out, const struct dmpi_spec *spec, const struct dmpi_r
     struct dmpi_compose what = {.opts = opts,
                                 .code = &code,
                                 .mesh = &mesh,
-                                .workdir = opts->workdir ? opts->workdir : spec->workdir};
+                                .workdir = opts->workdir ? opts->workdir : spec->workdir,
+                                .cluster = spec->name};
     if (dmpi_job_code_find(&code, opts->images_dir, &opts->words, opts->program, err) < 0 ||
         dmpi_plan_make(&plan, spec, opts->images_dir, err) < 0)
         return -1;

@@ -27,9 +27,11 @@ struct dmpi_run_opts {
     struct dmpi_strv env; // KEY=VALUE
     struct dmpi_strv mca; // KEY=VALUE
     const char *tune, *backend, *workdir;
-    const char *image;  // dry run: "cpu:2" of a cluster that is not there
-    bool keep;          // keep the finished container, for `logs`
-    bool detach;        // return when it runs; the container stays until `jobs --prune` or `down`
+    const char *image; // dry run: "cpu:2" of a cluster that is not there
+    bool keep;         // keep the finished container, for `logs`
+    bool detach;       // return when it runs; the container stays until `jobs --prune` or `down`
+    bool map,
+        map_json; // tell on the job's stderr where each rank is, for people or as one line of JSON
     int64_t timeout_ms; // cancel the job after that time; 0: never
     int stdin_fd;  // copied to rank 0 until its end; -1: no standard input. The mpirun of Open MPI
                    // 5.0 loses parts of what is more than some KiB

@@ -206,6 +206,7 @@ static int feed(struct dmpi_run *r, struct dmpi_err *err)
                                 .launcher_profile =
                                     r->launcher->profile[0] ? r->launcher->profile : NULL,
                                 .workdir = r->workdir,
+                                .cluster = r->spec->name,
                                 .master_port = r->master_port};
     if (check_mesh(r, err) < 0 || dmpi_job_compose(&command, &what, err) < 0 ||
         dmpi_mesh_tar_job(&tar, &r->mesh, command.hostfile, command.job, err) < 0)

@@ -14,26 +14,50 @@ fi
 # Debian's mpirun passes on where PMIx has its components, and Open MPI would look for its own there and
 # nowhere else.
 case ${OMPI_MCA_mca_base_component_path:-} in */pmix) unset OMPI_MCA_mca_base_component_path ;; esac
+# The job container adds a mark to the plan: then it collects what every rank says about itself.
+_d_mark=
+case $DOCKMPI_PLAN in */*) _d_mark=${DOCKMPI_PLAN##*/} DOCKMPI_PLAN=${DOCKMPI_PLAN%/*} ;; esac
 _d_left=${OMPI_COMM_WORLD_RANK:-0}
-_d_rest=$DOCKMPI_PLAN
+_d_rest=$DOCKMPI_PLAN _d_want=- _d_turn=0 _d_size=0
 while [ -n "$_d_rest" ]; do
     _d_part=${_d_rest%%,*}
     case $_d_rest in *,*) _d_rest=${_d_rest#*,} ;; *) _d_rest= ;; esac
     _d_span=${_d_part%:*} _d_each=${_d_part#*:}
     _d_first=${_d_span%-*} _d_last=${_d_span#*-}
     _d_here=$(((_d_last - _d_first + 1) * _d_each))
-    if [ "$_d_left" -lt "$_d_here" ]; then
-        _d_want=$((_d_first + _d_left / _d_each))
-        if [ "$_d_want" != "$_d_me" ]; then
-            echo "dockmpi: rank ${OMPI_COMM_WORLD_RANK:-0} is on worker-$_d_me," \
-                "but was planned for worker-$_d_want" >&2
-            exit 93
-        fi
-        break
+    _d_size=$((_d_size + _d_here))
+    if [ "$_d_want" = - ] && [ "$_d_left" -lt "$_d_here" ]; then
+        _d_want=$((_d_first + _d_left / _d_each)) _d_turn=$((_d_left % _d_each))
     fi
     _d_left=$((_d_left - _d_here))
 done
-unset _d_left _d_rest _d_part _d_span _d_each _d_first _d_last _d_here _d_want
+_d_fault=ok
+if [ -z "$DOCKMPI_PLAN" ]; then
+    :
+elif [ "$_d_want" != "$_d_me" ]; then
+    _d_fault=place
+elif [ "${OMPI_COMM_WORLD_SIZE:-$_d_size}" != "$_d_size" ]; then
+    _d_fault=size
+elif [ "${OMPI_COMM_WORLD_LOCAL_RANK:-$_d_turn}" != "$_d_turn" ]; then
+    _d_fault=local
+fi
+if [ -n "$_d_mark" ]; then
+    read -r _d_rest </proc/sys/kernel/hostname
+    _d_part=
+    for _d_here in /dev/nvidia[0-9]* /dev/dri/renderD*; do
+        [ ! -c "$_d_here" ] || _d_part=$_d_part,${_d_here##*/}
+    done
+    echo "dockmpi-$_d_mark ${OMPI_COMM_WORLD_RANK:-0} ${OMPI_COMM_WORLD_SIZE:-1} $_d_me $_d_want" \
+        "${OMPI_COMM_WORLD_LOCAL_RANK:-0} $$ ${_d_part:--} $_d_fault ${_d_rest:--}" >&2
+    # The job container ends the job as soon as it has heard the others.
+    [ "$_d_fault" = ok ] || exec sleep 60
+elif [ "$_d_fault" != ok ]; then
+    echo "dockmpi: rank ${OMPI_COMM_WORLD_RANK:-0} of ${OMPI_COMM_WORLD_SIZE:-$_d_size} is on" \
+        "worker-$_d_me: planned was worker-$_d_want in a world of $_d_size" >&2
+    exit 93
+fi
+unset _d_left _d_rest _d_part _d_span _d_each _d_first _d_last _d_here _d_want _d_turn _d_size
+unset _d_fault _d_mark
 # Words of colons alone have one more than meant: mpirun would take : for itself.
 if [ "$1" = -: ]; then
     shift

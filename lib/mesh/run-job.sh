@@ -1,15 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The job container's process. /etc/dockmpi/job becomes mpirun. Its output goes through files,
+# shellcheck disable=SC2154 # some variables are those of world.sh
+# The job container's process, after world.sh. /etc/dockmpi/job becomes mpirun. Its output goes through files,
 # because the PMIx of Open MPI 5.0 drops bursts that a pipe does not take at once.
 
-# Written by dockmpi.
 dir=$(mktemp -d "${DOCKMPI_TMP:-/tmp}/dockmpi-job.XXXXXX") || exit 125
 : >"$dir/out" && : >"$dir/err" || exit 125
 stop='' pid='' feeder='' code=''
 # Who cancels does not want to wait for all that the ranks had printed by then.
 drain_soon() {
-    (sleep 2; kill "$tail_out" "$tail_err") >/dev/null 2>&1 &
+    (sleep 2; kill "$tail_out" "$(cat "$dir/tail")") >/dev/null 2>&1 &
 }
 # The first request asks mpirun, which then ends every rank. After 5 s it is not asked again.
 stop() {
@@ -36,19 +36,28 @@ await() {
             return "$status"; }
     done
 }
+# The end of a file as it grows, and who shows it.
+follow() {
+    sh -c 'echo "$$" >"$1"; shift; exec tail -c +1 -f "$@"' sh "$dir/tail" "$@"
+}
 exec 3<&0 </dev/null
 # Rank 0 reads its standard input from a pipe on its worker: mpirun of Open MPI 5.0 would lose
 # most of what is longer than 4 KiB. Either end makes the pipe, and waits for the other.
-{ read -r mark; read -r mark; } </etc/dockmpi/job
-if [ "$mark" = '# Reads standard input.' ]; then
+head_of_job
+if [ -n "$reads" ]; then
     export DOCKMPI_STDIN="$dir.in"
-    read -r host mark </etc/dockmpi/hostfile
+    read -r host _ </etc/dockmpi/hostfile
     # Should we be gone before rank 0 has come, a watcher over there ends what waits for it.
     ssh "$host" "(while kill -0 \$PPID; do sleep 1; done
         [ ! -p $dir.in ] || { timeout 5 cat $dir.in; rm -f $dir.in; }) </dev/null >/dev/null 2>&1 &
         mkfifo -m 600 $dir.in 2>/dev/null; exec cat >$dir.in" \
         <&3 3<&- >/dev/null 2>&1 &
     feeder=$!
+fi
+if [ "$ranks" -gt 0 ]; then
+    mark=${dir##*.}
+    export DOCKMPI_WORLD="$mark"
+    : >"$dir/came"
 fi
 sh /etc/dockmpi/job >>"$dir/out" 2>>"$dir/err" 3<&- &
 pid=$!
@@ -69,7 +78,7 @@ heed() {
 if tail --pid=$$ -c 0 /dev/null 2>/dev/null; then
     tail -c +1 -f -s 0.02 --pid="$pid" "$dir/out" &
     tail_out=$!
-    tail -c +1 -f -s 0.02 --pid="$pid" "$dir/err" >&2 &
+    follow -s 0.02 --pid="$pid" "$dir/err" | sift >&2 &
     tail_err=$!
     heed
     await "$pid"
@@ -77,13 +86,13 @@ if tail --pid=$$ -c 0 /dev/null 2>/dev/null; then
 else
     tail -c +1 -f "$dir/out" &
     tail_out=$!
-    tail -c +1 -f "$dir/err" >&2 &
+    follow "$dir/err" | sift >&2 &
     tail_err=$!
     heed
     await "$pid"
     code=$?
     sleep 2
-    kill "$tail_out" "$tail_err"
+    kill "$tail_out" "$(cat "$dir/tail")"
 fi
 [ -z "$stop" ] || drain_soon
 await "$tail_out"
@@ -95,6 +104,13 @@ if [ "$code" -eq 0 ] && grep -aqF 'lost communication with a remote daemon' "$di
 fi
 if [ -n "$stop" ]; then
     case $code in 1 | 137) code=$stop ;; esac
+fi
+if [ "$code" -eq 0 ] && [ "$ranks" -gt 0 ] && [ -z "$stop" ] && [ ! -e "$dir/all" ]; then
+    verdict "mpirun answered 0, but $(missing)"
+fi
+if [ -s "$dir/verdict" ]; then
+    cat "$dir/verdict" >&2
+    code=125
 fi
 if [ -n "$feeder" ]; then # where rank 0 never came, the other end still waits
     kill "$feeder" 2>/dev/null

@@ -58,7 +58,7 @@ static void add_daemon_env(struct composer *c)
         dmpi_strv_addf(env, "PRTE_MCA_prte_if_include=%s", c->net.iface);
 }
 
-static const struct dmpi_mpi_group *find_group(const struct dmpi_mpi_job *job, const char *profile)
+const struct dmpi_mpi_group *dmpi_mpi_group_of(const struct dmpi_mpi_job *job, const char *profile)
 {
     for (size_t i = 0; i < job->n_groups; i++) {
         if (strcmp(job->groups[i].profile, profile) == 0)
@@ -113,7 +113,7 @@ static int check_job(const struct composer *c, struct dmpi_err *err)
         return -1;
     for (size_t i = 0; i < c->layout.n; i++) {
         const char *profile = c->layout.places[i].worker->profile;
-        const struct dmpi_mpi_group *g = find_group(c->job, profile);
+        const struct dmpi_mpi_group *g = dmpi_mpi_group_of(c->job, profile);
 
         if (!g || g->program.n == 0)
             return dmpi_err_set(err, DMPI_EINVAL, "image %s: no program to run", profile);
@@ -310,7 +310,7 @@ static int add_argv(struct composer *c, struct dmpi_err *err)
 {
     static const struct dmpi_mpi_group none;
     const struct dmpi_mpi_job *job = c->job;
-    const struct dmpi_mpi_group *g = find_group(job, c->layout.places[0].worker->profile);
+    const struct dmpi_mpi_group *g = dmpi_mpi_group_of(job, c->layout.places[0].worker->profile);
     struct dmpi_strv *argv = &c->out->argv;
 
     dmpi_strv_add(argv, job->mpirun ? job->mpirun : "mpirun");
@@ -346,7 +346,7 @@ static int compose(struct composer *c, struct dmpi_err *err)
         add_daemon_env(c);
     if (add_argv(c, err) != 0)
         return -1;
-    out->job = dmpi_jobfile(out, job);
+    out->job = dmpi_jobfile(out, job, &c->layout);
     return 0;
 }
 

@@ -38,6 +38,8 @@ struct dmpi_mpi_job {
     const char *workdir;  // NULL: where mpirun starts ranks by itself (root's home)
     int master_port;      // for MASTER_PORT; 0: not set
     bool has_stdin;       // the job's standard input goes to rank 0
+    const char *cluster;  // for the names of containers
+    const char *map;      // "text", "json": tell where each rank is; NULL: do not
 };
 
 struct dmpi_mpi_command {
@@ -49,6 +51,9 @@ struct dmpi_mpi_command {
     struct dmpi_strv notes; // how each image is tuned and why, for people
     int np;                 // ranks in all
 };
+
+// The group of a profile; NULL when there is none.
+const struct dmpi_mpi_group *dmpi_mpi_group_of(const struct dmpi_mpi_job *job, const char *profile);
 
 // *out is to be freed also after an error. DMPI_EINVAL: no workers, more ranks than slots, a tune that
 // is unknown or contradicted (see tune.h), malformed environment, a profile without group, loopback mixed with real addresses.

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/shquote.h"
+#include "spec/plan.h"
 
 #define JOB_MAX (16U << 20)
 
@@ -27,15 +28,50 @@ static bool arranges_output(const struct dmpi_mpi_job *job)
 // of different ranks and takes hours for megabytes without a newline.
 #define OUTPUT_LIB "/usr/lib/dockmpi/output.so"
 
-char *dmpi_jobfile(const struct dmpi_mpi_command *command, const struct dmpi_mpi_job *job)
+// What run-job must know to see whether the ranks are where they were planned. Nothing where mpirun
+// arranges the output, because their lines about themselves may go anywhere then.
+static void add_head(struct dmpi_buf *out, const struct dmpi_mpi_command *command,
+                     const struct dmpi_mpi_job *job)
+{
+    dmpi_buf_adds(out, "# Written by dockmpi.\n");
+    if (job->has_stdin)
+        dmpi_buf_adds(out, "# Reads standard input.\n");
+    if (arranges_output(job))
+        return;
+    dmpi_buf_addf(out, "# Ranks: %d\n# Plan: %s\n", command->np, command->plan);
+    if (job->map)
+        dmpi_buf_addf(out, "# Map: %s\n", job->map);
+    for (size_t i = 0; i < job->n_groups; i++) {
+        if (job->groups[i].gpu != DMPI_GPU_NONE) {
+            dmpi_buf_adds(out, "# Gpus: yes\n");
+            break;
+        }
+    }
+}
+
+// At the end, where a shell need not read them unless they are wanted.
+static void add_workers(struct dmpi_buf *out, const struct dmpi_mpi_job *job,
+                        const struct dmpi_layout *layout)
+{
+    for (size_t i = 0; i < layout->n; i++) {
+        const struct dmpi_mesh_worker *w = layout->places[i].worker;
+        const struct dmpi_mpi_group *g = dmpi_mpi_group_of(job, w->profile);
+        const char *gpu = g && g->gpu != DMPI_GPU_NONE ? dmpi_gpu_name(g->gpu) : "-";
+        dmpi_autofree char *container =
+            dmpi_container_name(job->cluster ? job->cluster : "", DMPI_WORKER, w->index);
+
+        dmpi_buf_addf(out, "# Worker: %d %s %s %s\n", w->index, w->node, container, gpu);
+    }
+}
+
+char *dmpi_jobfile(const struct dmpi_mpi_command *command, const struct dmpi_mpi_job *job,
+                   const struct dmpi_layout *layout)
 {
     struct dmpi_buf out = DMPI_BUF_INIT(JOB_MAX);
     dmpi_autofree char *words = dmpi_shquote_argv(&command->argv);
     dmpi_autofree char *mpirun = dmpi_shquote(command->argv.v[0]);
 
-    dmpi_buf_adds(&out, "# Written by dockmpi.\n");
-    if (job->has_stdin) // run-job looks for this line
-        dmpi_buf_adds(&out, "# Reads standard input.\n");
+    add_head(&out, command, job);
     dmpi_buf_addf(&out,
                   "if ! command -v %s >/dev/null; then\n"
                   "    echo dockmpi: %s: not found in the image of the launcher >&2\n"
@@ -49,8 +85,11 @@ char *dmpi_jobfile(const struct dmpi_mpi_command *command, const struct dmpi_mpi
 
         dmpi_buf_addf(&out, "export %.*s=%s\n", (int)len, entry, value);
     }
+    dmpi_buf_adds(&out, "DOCKMPI_PLAN=$DOCKMPI_PLAN${DOCKMPI_WORLD:+/$DOCKMPI_WORLD}\n"
+                        "unset DOCKMPI_WORLD\n");
     if (!arranges_output(job))
         dmpi_buf_adds(&out, "[ ! -r " OUTPUT_LIB " ] || export LD_PRELOAD=" OUTPUT_LIB "\n");
     dmpi_buf_addf(&out, "exec %s </dev/null\n", words);
+    add_workers(&out, job, layout);
     return dmpi_buf_steal(&out);
 }

@@ -371,7 +371,9 @@ static void test_tars(void **state)
     assert_int_equal(dmpi_mesh_tar_update(&u, &mesh, 1, &err), 0);
     assert_null(memmem(u.data, u.len, "sshd_config", 11));
     assert_int_equal(dmpi_mesh_tar_job(&j, &mesh, "worker-0 slots=1\n", "true\n", &err), 0);
-    assert_listing(&j, CLIENT_FILES "0 0644 0:0 etc/dockmpi/hostfile\n"
+    assert_listing(&j, CLIENT_FILES "0 0644 0:0 etc/dockmpi/rank\n"
+                                    "0 0644 0:0 etc/dockmpi/index\n"
+                                    "0 0644 0:0 etc/dockmpi/hostfile\n"
                                     "0 0600 0:0 etc/dockmpi/job\n"
                                     "0 0644 0:0 etc/dockmpi/run-job\n");
     dmpi_buf_clear(&u);

@@ -148,7 +148,43 @@ static void test_rank_place(void **state)
     }
     put_file("index", "1 cpu\n");
     check("DOCKMPI_PLAN=0-1:1 OMPI_COMM_WORLD_RANK=0 sh rank true", 93,
-          "dockmpi: rank 0 is on worker-1, but was planned for worker-0\n");
+          "dockmpi: rank 0 of 2 is on worker-1: planned was worker-0 in a world of 2\n");
+    check("DOCKMPI_PLAN=0-1:1 OMPI_COMM_WORLD_RANK=1 OMPI_COMM_WORLD_SIZE=1 sh rank true", 93,
+          "dockmpi: rank 1 of 1 is on worker-1: planned was worker-1 in a world of 2\n");
+    check("DOCKMPI_PLAN=0-1:2 OMPI_COMM_WORLD_RANK=3 OMPI_COMM_WORLD_LOCAL_RANK=0 sh rank true "
+          "2>/dev/null",
+          93, "");
+    check("DOCKMPI_PLAN=0-1:2 OMPI_COMM_WORLD_RANK=4 sh rank true", 93,
+          "dockmpi: rank 4 of 4 is on worker-1: planned was worker-- in a world of 4\n");
+}
+
+// What a rank tells the job container; the process id and what this machine is called left out.
+static void test_rank_tells(void **state)
+{
+    static const struct {
+        const char *plan, *vars, *output;
+    } cases[] = {
+        {"0-1:2/mark", "RANK=3 SIZE=4 LOCAL_RANK=1", "dockmpi-mark 3 4 1 1 1 ok\nstarted 0-1:2\n"},
+        {"0-1:2/mark", "RANK=2 SIZE=4 LOCAL_RANK=1", "dockmpi-mark 2 4 1 1 1 local\n"},
+        {"0-1:2/mark", "RANK=3 SIZE=2 LOCAL_RANK=1", "dockmpi-mark 3 2 1 1 1 size\n"},
+        {"0-1:2/mark", "RANK=1 SIZE=4 LOCAL_RANK=1", "dockmpi-mark 1 4 1 0 1 place\n"},
+        {"0-1:1/mark", "RANK=7 SIZE=8 LOCAL_RANK=0", "dockmpi-mark 7 8 1 - 0 place\n"},
+    };
+
+    (void)state;
+    put_file("index", "1 cpu\n");
+    put_file("env", "");
+    put_file("sleep", "#!/bin/sh\nexit 0\n"); // the rank's, until it is ended
+    check("chmod 755 sleep", 0, "");
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(cases); i++) {
+        dmpi_autofree char *command = dmpi_xasprintf(
+            "for v in %s; do export OMPI_COMM_WORLD_$v; done; export DOCKMPI_PLAN=%s; "
+            "PATH=.:$PATH sh rank sh -c 'echo started $DOCKMPI_PLAN' 2>&1 | "
+            "sed -E 's/^(dockmpi-mark( [^ ]+){5}) [0-9]+ [^ ]+ ([a-z]+) .+/\\1 \\3/'",
+            cases[i].vars, cases[i].plan);
+        check(command, 0, cases[i].output);
+    }
+    check("rm sleep", 0, "");
 }
 
 static void test_rank_refuses(void **state)
@@ -227,6 +263,85 @@ static void test_job_stdin(void **state)
           0, "0\n");
 }
 
+#define HEAD "# x\n# Ranks: 2\n# Plan: 0-1:1\n"
+#define TAIL "# Worker: 0 here c0 -\n# Worker: 1 there c1 -\n"
+#define RANK(words) "echo \"dockmpi-$DOCKMPI_WORLD " words "\" >&2\n"
+#define RANK0 RANK("0 2 0 0 0 11 - ok h0")
+#define RANK1 RANK("1 2 1 1 0 12 - ok h1")
+#define PLAN ". `dockmpi run --dry-run` shows the plan; see which mpirun the launcher's image has\n"
+
+// mpirun is played by the job's text; a world that is wrong would hold for a minute.
+static void test_job_world(void **state)
+{
+    static const struct {
+        const char *job, *output;
+        int code;
+    } cases[] = {
+        {HEAD RANK0 RANK1 "echo e >&2; exit 3\n" TAIL, "e\n", 3},
+        {HEAD "echo a >&2\n" RANK1 "printf b >&2\n" RANK0 "printf c >&2\n", "a\nbc", 0},
+        {HEAD "# Map: text\n" RANK1 RANK0 "echo e >&2\n" TAIL,
+         "RANK  NODE   WORKER       CONTAINER  HOSTNAME   LOCAL      PID  GPUS\n"
+         "0     here   worker-0     c0         h0             0       11  -\n"
+         "1     there  worker-1     c1         h1             0       12  -\ne\n",
+         0},
+        {HEAD "# Map: json\n" RANK1 RANK("0 2 0 0 0 11 nvidia0,nvidia1 ok h0") TAIL,
+         "{\"map\": [{\"rank\": 0, \"node\": \"here\", \"worker\": \"worker-0\", \"container\": "
+         "\"c0\", \"host\": \"h0\", \"local_rank\": 0, \"pid\": 11, \"gpus\": "
+         "\"nvidia0,nvidia1\"}, "
+         "{\"rank\": 1, \"node\": \"there\", \"worker\": \"worker-1\", \"container\": \"c1\", "
+         "\"host\": \"h1\", \"local_rank\": 0, \"pid\": 12, \"gpus\": \"\"}]}\n",
+         0},
+        // all on one worker
+        {HEAD RANK0 RANK("1 2 0 1 1 12 - place h0") "exec sleep 60\n" TAIL,
+         "dockmpi: the job was ended: rank 1 is on worker-0 of node here, planned on worker-1 of "
+         "node there; all 2 ranks are on worker-0 of node here" PLAN,
+         125},
+        {HEAD RANK("0 2 launcher 0 0 11 - place h0") RANK1 "exec sleep 60\n" TAIL,
+         "dockmpi: the job was ended: rank 0 is in the launcher, planned on worker-0 of node "
+         "here" PLAN,
+         125},
+        {HEAD RANK("0 1 0 0 0 11 - size h0") "exec sleep 60\n" TAIL,
+         "dockmpi: the job was ended: mpirun made a world of size 1, 2 ranks were asked for" PLAN,
+         125},
+        {HEAD RANK("0 3 0 0 0 11 - size h0") RANK("1 3 1 1 0 11 - size h0")
+             RANK("2 3 1 - 1 11 - place h0") "exec sleep 60\n" TAIL,
+         "dockmpi: the job was ended: mpirun made a world of size 3, 2 ranks were asked for" PLAN,
+         125},
+        {HEAD RANK0 RANK0 "exec sleep 60\n" TAIL,
+         "dockmpi: the job was ended: rank 0 came twice; all 2 ranks are on worker-0 of node "
+         "here" PLAN,
+         125},
+        {HEAD RANK0 RANK("1 2 1 1 4 12 - local h1") "exec sleep 60\n" TAIL,
+         "dockmpi: the job was ended: rank 1 is number 4 on worker-1 of node there, which was not "
+         "planned" PLAN,
+         125},
+        // a rank that never came: mpirun is content, or waits
+        {HEAD RANK0 TAIL,
+         "dockmpi: the job was ended: mpirun answered 0, but rank 1, planned on worker-1 of node "
+         "there, has not come; 1 of 2 ranks have\n",
+         125},
+        {HEAD RANK1 "exec sleep 60\n" TAIL,
+         "dockmpi: the job was ended: rank 0, planned on worker-0 of node here, has not come; 1 of "
+         "2 ranks have. `dockmpi doctor` looks at the nodes\n",
+         125},
+        {HEAD RANK0 "exit 7\n" TAIL, "", 7}, // mpirun has told why
+        // GPUs
+        {HEAD "# Gpus: yes\n" RANK("0 2 0 0 0 11 nvidia0 ok h0") RANK1
+         "exec sleep 60\n# Worker: 0 here c0 nvidia\n# Worker: 1 there c1 amd\n",
+         "dockmpi: the job was ended: rank 1 sees no GPU on worker-1 of node there" PLAN, 125},
+        {HEAD "# Gpus: yes\n" RANK("0 2 0 0 0 11 nvidia0 ok h0")
+             RANK("1 2 1 1 0 12 renderD128 ok h1") "exit 0\n# Worker: 0 here c0 nvidia\n# Worker: "
+                                                   "1 there c1 amd\n",
+         "", 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(cases); i++) {
+        put_file("job", cases[i].job);
+        check("DOCKMPI_PATIENCE=1 sh run-job", cases[i].code, cases[i].output);
+    }
+}
+
 // Starts run-job the way the engine does, waits for the job's first output, sends the signal. Returns
 // the exit code and sets how long it took from then on.
 static int stop_job(int signal_number, int64_t *took_ms)
@@ -288,7 +403,8 @@ int main(void)
         cmocka_unit_test(test_rank_runs),    cmocka_unit_test(test_rank_place),
         cmocka_unit_test(test_rank_refuses), cmocka_unit_test(test_job_codes),
         cmocka_unit_test(test_job_streams),  cmocka_unit_test(test_job_stdin),
-        cmocka_unit_test(test_job_stops),
+        cmocka_unit_test(test_job_stops),    cmocka_unit_test(test_rank_tells),
+        cmocka_unit_test(test_job_world),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
