@@ -19,7 +19,7 @@ struct run {
     struct dmpi_common common;
     long long np, slots;
     struct dmpi_strv env, mca;
-    const char *tune, *backend, *workdir, *image, *workers;
+    const char *tune, *backend, *workdir, *image, *workers, *ports;
     int64_t timeout_ms;
     bool detach, remove, interactive, dry_run, map;
 };
@@ -105,8 +105,11 @@ static int prepare(struct dmpi_run_opts *out, const struct run *o, const struct 
 
 static int dry_run(const struct run *o, const struct dmpi_run_opts *opts, struct dmpi_err *err)
 {
-    struct dmpi_flags flags = {
-        .file = o->common.file, .name = o->common.name, .image = o->image, .workers = o->workers};
+    struct dmpi_flags flags = {.file = o->common.file,
+                               .name = o->common.name,
+                               .image = o->image,
+                               .workers = o->workers,
+                               .ports = o->ports};
     struct dmpi_spec spec = {0};
     dmpi_json_auto json_t *plan = NULL;
     int rc = dmpi_spec_make(&spec, &flags, err);
@@ -153,9 +156,9 @@ static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err
     const struct run *o = arg;
     if (!operands->n)
         return dmpi_usage(err, "run needs a job, a file, or -- and a program");
-    if ((o->image || o->workers) && !o->dry_run)
-        return dmpi_usage(err,
-                          "--image and --workers go with --dry-run; a real cluster is made by up");
+    if ((o->image || o->workers || o->ports) && !o->dry_run)
+        return dmpi_usage(
+            err, "--image, --workers and --ports go with --dry-run; a real cluster is made by up");
     struct dmpi_run_opts opts;
     dmpi_autofree char *images = NULL;
     int rc = prepare(&opts, o, operands, err);
@@ -201,6 +204,8 @@ static const struct dmpi_opt opts[] = {
      "with --dry-run: as if `up --image SPEC` had been done", 0, 0},
     {"workers", 0, DMPI_OPT_STR, offsetof(struct run, workers), "N",
      "with --dry-run: as if `up --workers N` had been done", 0, 0},
+    {"ports", 0, DMPI_OPT_STR, offsetof(struct run, ports), "FIRST-LAST",
+     "with --dry-run: as if `up --ports FIRST-LAST` had been done", 0, 0},
     {0},
 };
 

@@ -16,7 +16,7 @@
 struct up {
     struct dmpi_common common;
     struct dmpi_strv volumes, env;
-    const char *image, *workdir, *workers, *slots, *shm_size, *user;
+    const char *image, *workdir, *workers, *slots, *shm_size, *ports, *user;
     long long min_workers;
     int64_t ready_ms, wait_ms;
     bool dry_run, force;
@@ -149,6 +149,7 @@ static void fill_flags(struct dmpi_flags *flags, const struct up *o)
         .env = o->env,
         .shm_size = o->shm_size,
         .workdir = o->workdir,
+        .ports = o->ports,
         .user = o->user,
     };
 }
@@ -192,6 +193,8 @@ static const struct dmpi_opt opts[] = {
      "size of /dev/shm, such as 8G", 0, 0},
     {"workdir", 0, DMPI_OPT_STR, offsetof(struct up, workdir), "DIR",
      "working folder of jobs (default /work)", 0, 0},
+    {"ports", 0, DMPI_OPT_STR, offsetof(struct up, ports), "FIRST-LAST",
+     "keep everything that listens to these TCP ports, such as 30000-30199", 0, 0},
     {"user", 'u', DMPI_OPT_STR, offsetof(struct up, user), "NAME",
      "ssh user of nodes for which none is given", 0, 0},
     {"min-workers", 0, DMPI_OPT_INT, offsetof(struct up, min_workers), "N",

@@ -80,7 +80,8 @@ static int place_worker(struct dmpi_work *work, struct dmpi_item *item, int atte
         return -1;
     dmpi_autofree char *seed = dmpi_xasprintf("%s/%s/%d", work->spec->name, wanted->alias, attempt);
     struct dmpi_port_set *taken = &work->taken[item->node];
-    if (dmpi_port_choose(&worker.port, facts, taken, seed, err) != 0)
+    const struct dmpi_ports within = dmpi_ports_services(&work->mesh.ports);
+    if (dmpi_port_choose(&worker.port, &within, facts, taken, seed, err) != 0)
         return -1;
     dmpi_port_set_add(taken, worker.port);
     dmpi_autofree char *host_public = dmpi_key_public_line(&item->host_key, NULL);

@@ -133,8 +133,12 @@ static void note_kept(struct dmpi_work *work)
 int dmpi_work_keep(struct dmpi_work *work, struct dmpi_err *err)
 {
     dmpi_work_each(work, may_be_kept, look_into);
-    if (!find_mesh(work))
-        return dmpi_mesh_make(&work->mesh, err);
+    bool found = find_mesh(work);
+    if (!found && dmpi_mesh_make(&work->mesh, err) != 0)
+        return -1;
+    work->mesh.ports = work->spec->ports;
+    if (!found)
+        return 0;
     keep_workers(work);
     forget_others(work);
     note_kept(work);

@@ -18,22 +18,25 @@ static int add_worker(struct dmpi_mesh *mesh, const struct dmpi_plan_member *m,
                       const struct dmpi_spec *spec, struct dmpi_err *err)
 {
     const struct dmpi_node *node = &spec->nodes[m->node];
-    struct dmpi_mesh_worker worker = {.index = m->index,
-                                      .alias = m->alias,
-                                      .node = node->name,
-                                      .addr = m->addr ? m->addr : node->name,
-                                      .port = DMPI_PORT_FIRST + m->index,
-                                      .slots = m->slots,
-                                      .profile = m->profile->name,
-                                      .interpreter = m->profile->interpreter,
-                                      .host_public = (char *)no_key,
-                                      .cidr = spec->subnet};
+    const struct dmpi_ports services = dmpi_ports_services(&spec->ports);
+    struct dmpi_mesh_worker worker = {
+        .index = m->index,
+        .alias = m->alias,
+        .node = node->name,
+        .addr = m->addr ? m->addr : node->name,
+        .port = (dmpi_ports_given(&services) ? services.first : DMPI_PORT_FIRST) + m->index,
+        .slots = m->slots,
+        .profile = m->profile->name,
+        .interpreter = m->profile->interpreter,
+        .host_public = (char *)no_key,
+        .cidr = spec->subnet};
     return dmpi_mesh_put(mesh, &worker, err);
 }
 
 static int made_up_mesh(struct dmpi_mesh *mesh, const struct dmpi_plan *plan,
                         const struct dmpi_spec *spec, struct dmpi_err *err)
 {
+    mesh->ports = spec->ports;
     for (size_t i = 0; i < plan->n; i++) {
         if (plan->members[i].role == DMPI_WORKER &&
             add_worker(mesh, &plan->members[i], spec, err) < 0)
@@ -75,10 +78,11 @@ static json_t *result_json(const struct dmpi_mpi_command *command, const struct 
     return o;
 }
 
-static int master_port(const char *cluster, int *out, struct dmpi_err *err)
+static int master_port(const struct dmpi_spec *spec, int *out, struct dmpi_err *err)
 {
-    dmpi_autofree char *seed = dmpi_xasprintf("%s/master", cluster);
-    return dmpi_port_choose(out, NULL, NULL, seed, err);
+    const struct dmpi_ports within = dmpi_ports_services(&spec->ports);
+    dmpi_autofree char *seed = dmpi_xasprintf("%s/master", spec->name);
+    return dmpi_port_choose(out, &within, NULL, NULL, seed, err);
 }
 
 int dmpi_run_dry(json_t **out, const struct dmpi_spec *spec, const struct dmpi_run_opts *opts,
@@ -99,8 +103,7 @@ int dmpi_run_dry(json_t **out, const struct dmpi_spec *spec, const struct dmpi_r
         return -1;
     what.launcher_profile = plan.members[0].profile->name;
     if (made_up_mesh(&mesh, &plan, spec, err) < 0 ||
-        master_port(spec->name, &what.master_port, err) < 0 ||
-        dmpi_job_compose(&command, &what, err) < 0)
+        master_port(spec, &what.master_port, err) < 0 || dmpi_job_compose(&command, &what, err) < 0)
         return -1;
     *out = result_json(&command, &code, what.workdir);
     return 0;

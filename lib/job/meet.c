@@ -42,7 +42,8 @@ static int take_port(int *port, const struct dmpi_meet *meet, const struct dmpi_
     struct dmpi_facts facts DMPI_AUTO(dmpi_facts_free) = {0};
     if (dmpi_facts_parse(&facts, dmpi_buf_str(text), text->len, err) < 0)
         return -1;
-    return dmpi_port_choose(port, &facts, NULL, meet->seed, err);
+    const struct dmpi_ports within = dmpi_ports_services(&meet->ports);
+    return dmpi_port_choose(port, &within, &facts, NULL, meet->seed, err);
 }
 
 static int choose_port(int *port, const struct dmpi_meet *meet, struct dmpi_err *err)

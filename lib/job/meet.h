@@ -18,6 +18,7 @@ struct dmpi_meet {
     const char *cluster;
     const struct dmpi_member *launcher; // runs
     const struct dmpi_target *first;    // the first worker
+    struct dmpi_ports ports;            // what the cluster keeps to; 0, 0: to none
     const char *seed;                   // the same seed gives the same port while that is free
     const struct dmpi_ctl *ctl;
 };

@@ -112,13 +112,17 @@ static int start_container(struct dmpi_run *r, struct dmpi_err *err)
 static int meet_cluster(struct dmpi_run *r, struct dmpi_err *err)
 {
     dmpi_autofree char *seed = dmpi_xasprintf("%s/job/%d", r->spec->name, next_index(r));
-    const struct dmpi_meet meet = {.fleet = r->fleet,
-                                   .state = &r->state,
-                                   .cluster = r->spec->name,
-                                   .launcher = r->launcher,
-                                   .first = &r->targets.v[r->targets.n > 1 ? 1 : 0],
-                                   .seed = seed,
-                                   .ctl = r->ctl};
+    const json_t *labels = dmpi_json_obj(dmpi_json_obj(r->inspected, "Config"), "Labels");
+    const char *ports = dmpi_json_str(labels, DMPI_LABEL_PORTS);
+    struct dmpi_meet meet = {.fleet = r->fleet,
+                             .state = &r->state,
+                             .cluster = r->spec->name,
+                             .launcher = r->launcher,
+                             .first = &r->targets.v[r->targets.n > 1 ? 1 : 0],
+                             .seed = seed,
+                             .ctl = r->ctl};
+    if (ports && dmpi_ports_parse(&meet.ports, ports, err) < 0)
+        return dmpi_err_wrap(err, "label %s of the launcher", DMPI_LABEL_PORTS);
     return dmpi_job_meet(&r->mesh, &r->master_port, &meet, err);
 }
 

@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "mesh/facts.h"
 #include "mesh/keys.h"
+#include "spec/ports.h"
 
 #define DMPI_MESH_DIR "/etc/dockmpi"
 #define DMPI_MESH_WORKERS_MAX 4096
@@ -36,6 +37,7 @@ struct dmpi_mesh {
     char id[33];                          // random, 32 hex digits
     struct dmpi_key key;                  // the cluster's; all zero when only mesh.json was read
     char *launcher_iface, *launcher_cidr; // of the launcher's node; optional
+    struct dmpi_ports ports;              // all that listens keeps to these; 0, 0: to none
     struct dmpi_mesh_worker *workers;     // by rising index
     size_t n;
 };

@@ -48,6 +48,10 @@ json_t *dmpi_mesh_to_json(const struct dmpi_mesh *mesh)
     dmpi_json_set_str(root, "id", mesh->id);
     set_opt_str(root, "launcher_iface", mesh->launcher_iface);
     set_opt_str(root, "launcher_cidr", mesh->launcher_cidr);
+    if (dmpi_ports_given(&mesh->ports)) {
+        dmpi_autofree char *ports = dmpi_ports_str(&mesh->ports);
+        dmpi_json_set_str(root, "ports", ports);
+    }
     dmpi_json_set(root, "workers", workers);
     return root;
 }
@@ -135,6 +139,16 @@ static int read_launcher(struct dmpi_mesh *out, const json_t *root, struct dmpi_
     return 0;
 }
 
+static int read_ports(struct dmpi_mesh *out, const json_t *root, struct dmpi_err *err)
+{
+    const char *ports = NULL;
+
+    if (dmpi_json_need_str(&ports, root, "", "ports", false, err) != 0 ||
+        (ports && dmpi_ports_parse(&out->ports, ports, err) != 0))
+        return dmpi_err_wrap(err, "ports");
+    return 0;
+}
+
 static int from_root(struct dmpi_mesh *out, const json_t *root, struct dmpi_err *err)
 {
     json_int_t version = 0;
@@ -160,6 +174,8 @@ static int from_root(struct dmpi_mesh *out, const json_t *root, struct dmpi_err 
         if (add_worker(out, item, i, err) != 0)
             return -1;
     }
+    if (read_ports(out, root, err) != 0)
+        return -1;
     return read_launcher(out, root, err);
 }
 

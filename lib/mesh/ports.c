@@ -3,7 +3,6 @@
 
 #include <stdint.h>
 
-#define PORT_SPAN (DMPI_PORT_LAST - DMPI_PORT_FIRST + 1)
 #define SPAN_MIN 1000 // a smaller part outside the ephemeral range is not worth keeping to
 
 // FNV-1a: spreads well enough, and gives the same port in every version.
@@ -26,14 +25,18 @@ static bool ephemeral_allowed(const struct dmpi_facts *facts)
     return outside < SPAN_MIN;
 }
 
-int dmpi_port_choose(int *out, const struct dmpi_facts *facts, const struct dmpi_port_set *taken,
-                     const char *seed, struct dmpi_err *err)
+int dmpi_port_choose(int *out, const struct dmpi_ports *within, const struct dmpi_facts *facts,
+                     const struct dmpi_port_set *taken, const char *seed, struct dmpi_err *err)
 {
-    int start = (int)(spread(seed) % PORT_SPAN);
-    bool any = !facts || ephemeral_allowed(facts);
+    const struct dmpi_ports usual = {DMPI_PORT_FIRST, DMPI_PORT_LAST};
+    bool own = within && dmpi_ports_given(within);
+    const struct dmpi_ports *from = own ? within : &usual;
+    int span = dmpi_ports_count(from);
+    int start = (int)(spread(seed) % (uint32_t)span);
+    bool any = own || !facts || ephemeral_allowed(facts);
 
-    for (int i = 0; i < PORT_SPAN; i++) {
-        int port = DMPI_PORT_FIRST + (start + i) % PORT_SPAN;
+    for (int i = 0; i < span; i++) {
+        int port = from->first + (start + i) % span;
 
         if (!any && port >= facts->local_port_min && port <= facts->local_port_max)
             continue;
@@ -43,6 +46,6 @@ int dmpi_port_choose(int *out, const struct dmpi_facts *facts, const struct dmpi
         *out = port;
         return 0;
     }
-    return dmpi_err_set(err, DMPI_ECONFLICT, "every TCP port from %d to %d is in use",
-                        DMPI_PORT_FIRST, DMPI_PORT_LAST);
+    return dmpi_err_set(err, DMPI_ECONFLICT, "every TCP port from %d to %d is in use", from->first,
+                        from->last);
 }

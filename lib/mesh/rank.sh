@@ -112,6 +112,10 @@ if [ -n "$DOCKMPI_STDIN" ] && [ "${OMPI_COMM_WORLD_RANK:-0}" -eq 0 ]; then
     rm -f "$DOCKMPI_STDIN"
 fi
 unset DOCKMPI_STDIN
+# Keeps to the cluster's range of ports what knows no range of its own, such as gloo and NCCL.
+if [ -n "$DOCKMPI_PORTS" ] && [ -r /usr/lib/dockmpi/ports.so ]; then
+    export LD_PRELOAD="/usr/lib/dockmpi/ports.so${LD_PRELOAD:+:$LD_PRELOAD}"
+fi
 set -- $_d_guard "$@"
 unset _d_me _d_profile _d_found _d_guard
 exec "$@"

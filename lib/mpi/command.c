@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/shquote.h"
 #include "base/text.h"
+#include "mpi/firewall.h"
 #include "mpi/hostfile.h"
 #include "mpi/jobfile.h"
 #include "mpi/net.h"
@@ -109,7 +110,8 @@ static int check_job(const struct composer *c, struct dmpi_err *err)
     if (c->job->workdir && c->job->workdir[0] != '/')
         return dmpi_err_set(err, DMPI_EINVAL, "working folder '%s': expected an absolute path",
                             c->job->workdir);
-    if (check_env(&c->job->env, err) != 0 || check_mca(&c->job->mca, err) != 0)
+    if (dmpi_firewall_check(&c->layout, &c->job->mesh->ports, err) != 0 ||
+        check_env(&c->job->env, err) != 0 || check_mca(&c->job->mca, err) != 0)
         return -1;
     for (size_t i = 0; i < c->layout.n; i++) {
         const char *profile = c->layout.places[i].worker->profile;
@@ -139,6 +141,7 @@ static struct dmpi_strv rank_env(const struct composer *c, const struct dmpi_mpi
 {
     struct dmpi_strv env = DMPI_STRV_INIT;
 
+    dmpi_firewall_rank_env(&env, &c->job->mesh->ports);
     if (tuned)
         env_add_array(&env, tuned->env);
     if (g)
@@ -211,6 +214,7 @@ static void add_mca(struct composer *c, const struct dmpi_tune *set)
             dmpi_strv_env_set(&mca, "btl_tcp_disable_family", "6");
         if (c->layout.oversubscribed)
             dmpi_strv_env_set(&mca, "mpi_yield_when_idle", "1");
+        dmpi_firewall_rank_mca(&mca, &c->job->mesh->ports);
     }
     if (set)
         env_add_array(&mca, set->mca);
@@ -342,8 +346,11 @@ static int compose(struct composer *c, struct dmpi_err *err)
     out->np = c->layout.np;
     out->hostfile = dmpi_layout_hostfile(&c->layout);
     out->plan = dmpi_layout_plan(&c->layout);
-    if (!is_none(job->tune))
+    if (!is_none(job->tune)) {
         add_daemon_env(c);
+        if (dmpi_firewall_daemon_env(&out->env, job->mesh, job->master_port, err) != 0)
+            return -1;
+    }
     if (add_argv(c, err) != 0)
         return -1;
     out->job = dmpi_jobfile(out, job, &c->layout);

@@ -84,6 +84,10 @@ static json_t *labels_of(const struct dmpi_plan_member *m, const struct dmpi_spe
     dmpi_json_set_str(labels, DMPI_LABEL_PROFILE, m->profile->name);
     if (m->addr)
         dmpi_json_set_str(labels, DMPI_LABEL_ADDR, m->addr);
+    if (dmpi_ports_given(&spec->ports)) {
+        dmpi_autofree char *ports = dmpi_ports_str(&spec->ports);
+        dmpi_json_set_str(labels, DMPI_LABEL_PORTS, ports);
+    }
     if (m->role == DMPI_WORKER)
         set_number(labels, DMPI_LABEL_SLOTS, m->slots);
     return labels;

@@ -11,6 +11,7 @@
 #define DMPI_LABEL_PROFILE "io.dockmpi.profile" // image profile
 #define DMPI_LABEL_SLOTS "io.dockmpi.slots"     // workers: ranks it takes
 #define DMPI_LABEL_ADDR "io.dockmpi.addr"       // data address; absent while unknown
+#define DMPI_LABEL_PORTS "io.dockmpi.ports"     // range it keeps to; absent without one
 #define DMPI_LABEL_ORIGIN "io.dockmpi.origin"   // definition of the cluster, see spec.h
 #define DMPI_LABEL_JOB "io.dockmpi.job"         // jobs: id
 #define DMPI_LABEL_PROGRAM "io.dockmpi.program" // jobs: what is run, for people

@@ -88,6 +88,8 @@ static int apply_flags(struct dmpi_draft *d, struct dmpi_err *err)
     replace(&s->launcher_image, flags->launcher_image);
     replace(&s->workdir, flags->workdir);
     replace(&d->defaults.user, flags->user);
+    if (flags->ports && dmpi_ports_parse(&s->ports, flags->ports, err))
+        return dmpi_err_wrap(err, "--ports");
     if (flags->shm_size && dmpi_text_size(&s->shm_size, flags->shm_size, err))
         return dmpi_err_wrap(err, "--shm-size");
     if (flags->shm_size && s->shm_size <= 0)
@@ -170,6 +172,17 @@ static int finish_nodes(struct dmpi_draft *d, struct dmpi_err *err)
     return 0;
 }
 
+static int check_ports(const struct dmpi_spec *s, struct dmpi_err *err)
+{
+    for (size_t i = 0; i < s->n_nodes; i++) {
+        const struct dmpi_node *node = &s->nodes[i];
+        if (dmpi_ports_check(&s->ports, node->name, node->workers, node->workers * node->slots,
+                             err))
+            return s->file ? dmpi_err_wrap(err, "%s", s->file) : -1;
+    }
+    return 0;
+}
+
 static int compare_keys(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
@@ -245,8 +258,8 @@ static int finish(struct dmpi_draft *d, struct dmpi_err *err)
                             "workdir '%.200s': expected an absolute path without '..'", s->workdir);
     free(s->workdir);
     s->workdir = workdir;
-    if (dmpi_draft_workers(d, err) || finish_nodes(d, err) || check_unique(d, err) ||
-        find_launcher(d, err))
+    if (dmpi_draft_workers(d, err) || finish_nodes(d, err) || check_ports(s, err) ||
+        check_unique(d, err) || find_launcher(d, err))
         return -1;
     s->origin = make_origin(s);
     return 0;

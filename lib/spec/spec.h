@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/strv.h"
 #include "spec/endpoint.h"
+#include "spec/ports.h"
 
 #define DMPI_WORKERS_MAX 4096
 #define DMPI_SLOTS_MAX 4096
@@ -53,10 +54,11 @@ struct dmpi_spec {
     char *launcher_image; // profile; NULL: what the workers' images ask for
     struct dmpi_volume *volumes;
     size_t n_volumes;
-    struct dmpi_strv env; // KEY=VALUE
-    int64_t shm_size;     // bytes; 0: as the profile says
-    char *workdir;        // absolute, in every container
-    char *subnet;         // "172.31.0.0/16": where data addresses are; NULL: not given
+    struct dmpi_strv env;    // KEY=VALUE
+    int64_t shm_size;        // bytes; 0: as the profile says
+    char *workdir;           // absolute, in every container
+    char *subnet;            // "172.31.0.0/16": where data addresses are; NULL: not given
+    struct dmpi_ports ports; // all that listens keeps to these; 0, 0: to none
 };
 
 // What a command line can say. Zero (NULL, empty) means: not given. Everything is borrowed.
@@ -69,6 +71,7 @@ struct dmpi_flags {
     const char *slots;    // number as typed
     const char *shm_size; // "8G"
     const char *workdir;
+    const char *ports;        // "30000-30199"
     const char *user;         // ssh user for nodes that name none
     struct dmpi_strv volumes; // HOST:CONTAINER[:ro]
     struct dmpi_strv env;     // KEY=VALUE, or KEY: value of our own environment

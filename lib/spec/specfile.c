@@ -11,7 +11,7 @@
 
 static const char *const top_keys[] = {"name",    "defaults", "launcher", "volumes",
                                        "env",     "shm_size", "workdir",  "user",
-                                       "options", "nodes",    NULL};
+                                       "options", "nodes",    "ports",    NULL};
 static const char *const default_keys[] = {"user",  "identity", "known_hosts", "subnet",  "image",
                                            "slots", "workers",  "tls",         "options", NULL};
 static const char *const launcher_keys[] = {"node", "image", NULL};
@@ -95,6 +95,16 @@ static int read_volumes(struct dmpi_draft *d, const struct dmpi_read *r, struct 
     return 0;
 }
 
+static int read_ports(struct dmpi_draft *d, const struct dmpi_read *r, struct dmpi_err *err)
+{
+    dmpi_autofree char *text = NULL;
+    if (dmpi_read_str(&text, r, "ports", err))
+        return -1;
+    if (text && dmpi_ports_parse(&d->spec->ports, text, err))
+        return dmpi_read_wrap(r, "ports", err);
+    return 0;
+}
+
 static int read_top(struct dmpi_draft *d, struct dmpi_err *err)
 {
     struct dmpi_spec *s = d->spec;
@@ -104,7 +114,7 @@ static int read_top(struct dmpi_draft *d, struct dmpi_err *err)
         dmpi_read_size(&s->shm_size, &r, "shm_size", err) ||
         dmpi_read_str(&s->workdir, &r, "workdir", err) ||
         dmpi_read_str(&d->defaults.user, &r, "user", err) || read_volumes(d, &r, err) ||
-        read_options(&d->defaults.options, &r, err))
+        read_options(&d->defaults.options, &r, err) || read_ports(d, &r, err))
         return -1;
     if (s->name && dmpi_text_name_check("cluster name", s->name, err))
         return dmpi_yaml_err_at(err, &d->y, "", "name");

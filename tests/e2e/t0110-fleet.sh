@@ -149,5 +149,32 @@ ok 'up finds it there' dockmpi up -f cpu.yaml
 unlike "$err" ' got ' 'and sends nothing'
 ok 'an MPI job in Python' dockmpi run -f cpu.yaml allreduce_mpi4py
 like "$out" '3 ranks on 3 hosts' 'on three hosts, over the right one of three networks'
+
+# ---- a firewall that opens one range ------------------------------------------------------------------
+for host in h0 h1 h2; do
+    lab exec $host iptables -A INPUT -p tcp --syn ! -i lo ! -s "$LAB_SUBNET.1" ! --dport 30000:30099 -j DROP ||
+        fail "a firewall on $host"
+done
+t dockmpi run -f cpu.yaml -- true
+is "$((rc != 0))" 1 'behind the firewall no job starts'
+ok 'up --ports' dockmpi up -f cpu.yaml --ports 30000-30099
+like "$out" 'worker-2: replaced: its options changed' 'has every worker listen within the range'
+ok 'an MPI job' dockmpi run -f cpu.yaml allreduce_mpi4py
+ok 'another at once, over UCX' dockmpi run -f cpu.yaml --tune ucx allreduce_mpi4py
+if docker run --rm --entrypoint test dockmpi/cpu -r /usr/lib/dockmpi/ports.so; then
+    cat >meet.py <<'EOF'
+import os
+import torch, torch.distributed as dist
+dist.init_process_group("gloo", rank=int(os.environ["OMPI_COMM_WORLD_RANK"]), world_size=3)
+sum = torch.ones(1)
+dist.all_reduce(sum)
+print("sum", int(sum))
+EOF
+    ok 'PyTorch over gloo, which knows no range' dockmpi run -f cpu.yaml ./meet.py
+    is "$out" "$(printf 'sum 3\nsum 3\nsum 3')" 'adds up'
+fi
+exits 125 'a job with too many ranks for the range' dockmpi run -f cpu.yaml --slots 40 -- true
+like "$err" 'ports 30000-30099: 100 are too few for node h0 .* at least 107 are needed' 'is told what it needs'
+for host in h0 h1 h2; do lab exec $host iptables -F INPUT; done
 ok 'down' dockmpi down -f cpu.yaml
 is "$(on_hosts h0 h1 h2)" '' 'nothing is left'

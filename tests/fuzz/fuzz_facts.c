@@ -25,7 +25,7 @@ static void check(const struct dmpi_facts *f)
         if (!strchr(f->env.v[i], '=') || f->env.v[i][0] == '=')
             abort();
     }
-    if (dmpi_port_choose(&port, f, NULL, f->hostname, &err) == 0 &&
+    if (dmpi_port_choose(&port, NULL, f, NULL, f->hostname, &err) == 0 &&
         (port < DMPI_PORT_FIRST || port > DMPI_PORT_LAST || dmpi_port_set_has(&f->listening, port)))
         abort();
 }

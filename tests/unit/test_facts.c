@@ -252,18 +252,18 @@ static void test_ports(void **state)
     (void)state;
     DMPI_AUTO(dmpi_facts_free) struct dmpi_facts f;
     parse(&f, recorded);
-    assert_int_equal(dmpi_port_choose(&first, &f, NULL, "lab/0", &err), 0);
-    assert_int_equal(dmpi_port_choose(&again, &f, NULL, "lab/0", &err), 0);
+    assert_int_equal(dmpi_port_choose(&first, NULL, &f, NULL, "lab/0", &err), 0);
+    assert_int_equal(dmpi_port_choose(&again, NULL, &f, NULL, "lab/0", &err), 0);
     assert_int_equal(first, again);
     for (int i = 0; i < DMPI_PORT_LAST - DMPI_PORT_FIRST + 1 - 2;
          i++) { // all but the two listening
-        assert_int_equal(dmpi_port_choose(&port, &f, &taken, "lab/0", &err), 0);
+        assert_int_equal(dmpi_port_choose(&port, NULL, &f, &taken, "lab/0", &err), 0);
         assert_in_range(port, DMPI_PORT_FIRST, DMPI_PORT_LAST);
         assert_false(dmpi_port_set_has(&taken, port));
         assert_false(dmpi_port_set_has(&f.listening, port));
         dmpi_port_set_add(&taken, port);
     }
-    assert_int_equal(dmpi_port_choose(&port, &f, &taken, "lab/0", &err), -1);
+    assert_int_equal(dmpi_port_choose(&port, NULL, &f, &taken, "lab/0", &err), -1);
     assert_int_equal(err.code, DMPI_ECONFLICT);
 }
 
@@ -284,7 +284,7 @@ static void test_ports_outside_ephemeral(void **state)
             int port = 0;
 
             snprintf(seed, sizeof(seed), "%d", n);
-            assert_int_equal(dmpi_port_choose(&port, &f, NULL, seed, &err), 0);
+            assert_int_equal(dmpi_port_choose(&port, NULL, &f, NULL, seed, &err), 0);
             if (cases[i].kept)
                 assert_true(port < cases[i].min || port > cases[i].max);
         }

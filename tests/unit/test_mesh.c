@@ -139,6 +139,7 @@ static void test_json_round_trip(void **state)
     make_mesh(&mesh);
     mesh.launcher_iface = dmpi_xstrdup("ens5");
     mesh.launcher_cidr = dmpi_xstrdup("172.31.16.0/20");
+    mesh.ports = (struct dmpi_ports){30000, 30199};
     json = dmpi_mesh_to_json(&mesh);
     dmpi_autofree char *text = dmpi_json_dump(json);
     assert_int_equal(dmpi_mesh_from_json(&back, text, strlen(text), &err), 0);
@@ -159,6 +160,7 @@ static void test_json_refused(void **state)
         {"", "id", "\"short\"", "id"},
         {"", "workers", "{}", "workers"},
         {"", "launcher_cidr", "\"10.0.0.0/8 -x\"", "launcher_cidr"},
+        {"", "ports", "\"80-90\"", "ports"},
         {"worker", "port", "\"22\"", "workers[1].port"},
         {"worker", "port", "1e3", "workers[1].port"},
         {"worker", "port", "70000", "port"},

@@ -71,7 +71,7 @@ static int take_port(void)
     int on = 1;
     dmpi_autofree char *seed = dmpi_xasprintf("%s/worker-0/0", live.name);
     struct dmpi_err err = DMPI_ERR_INIT;
-    if (dmpi_port_choose(&live.taken, NULL, NULL, seed, &err) != 0)
+    if (dmpi_port_choose(&live.taken, NULL, NULL, NULL, seed, &err) != 0)
         return -1;
     struct sockaddr_in addr = {.sin_family = AF_INET,
                                .sin_port = htons((uint16_t)live.taken),
