@@ -34,6 +34,17 @@ static void print_overview(void)
          "2 for wrong usage.");
 }
 
+/* --json is an option of those verbs that print a result. */
+static char *common_help(const struct dmpi_verb *verb)
+{
+    struct dmpi_opt list[DMPI_ARRAY_LEN(dmpi_common_opts)] = {{0}};
+    size_t n = 0;
+    for (const struct dmpi_opt *o = dmpi_common_opts; o->name; o++)
+        if (verb->json || strcmp(o->name, "json") != 0)
+            list[n++] = *o;
+    return dmpi_opts_help(list);
+}
+
 void dmpi_help_print(const struct dmpi_verb *verb)
 {
     if (!verb) {
@@ -45,7 +56,7 @@ void dmpi_help_print(const struct dmpi_verb *verb)
     if (verb->details)
         printf("\n%s\n", verb->details);
     dmpi_autofree char *own = dmpi_opts_help(verb->opts);
-    dmpi_autofree char *common = dmpi_opts_help(dmpi_common_opts);
+    dmpi_autofree char *common = common_help(verb);
     printf("\noptions:\n%s%s", own ? own : "", common);
 }
 

@@ -169,6 +169,9 @@ static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err
         rc = dmpi_images_dir(&images, err);
     if (rc == 0)
         rc = dmpi_plan_make(&plan, &spec, images, err);
+    if (rc == 0 && o->min_workers > dmpi_spec_workers(&spec))
+        rc = dmpi_usage(err, "--min-workers %lld: the cluster has %d worker%s", o->min_workers,
+                        dmpi_spec_workers(&spec), dmpi_spec_workers(&spec) == 1 ? "" : "s");
     if (rc == 0 && o->dry_run)
         dmpi_out_json(dmpi_plan_json(&plan, &spec));
     else if (rc == 0)

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/secret.h"
+#include "cluster/unstarted.h"
 #include "cluster/up_work.h"
 #include "fleet/fleet.h"
 #include "fleet/parallel.h"
@@ -75,7 +76,8 @@ static void pass_item(size_t i, void *arg)
     if (rc == 0)
         return;
     item->err = err;
-    dmpi_work_tell(work, item, DMPI_STAGE_FAILED, err.msg);
+    if (err.code != DMPI_ECANCELED) // the user knows
+        dmpi_work_tell(work, item, DMPI_STAGE_FAILED, err.msg);
 }
 
 static void pass_node(size_t node, void *arg)
@@ -288,6 +290,7 @@ static int run(struct dmpi_work *work, struct dmpi_err *err)
     // Without a launcher the new workers are of no use, and after a cancel nothing new may stay.
     bool everything = rc != 0 || (head && head->made && !head->ready);
     if (rc == 0) {
+        dmpi_unstarted_drop(work->fleet, &work->state, work->spec->name, work->ctl);
         tell_network(work);
         rc = judge(work, err);
     }

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "cluster/unstarted.h"
 #include "engine/containers.h"
 #include "fleet/fleet.h"
 #include "fleet/parallel.h"
@@ -159,6 +160,10 @@ static int batch_run(struct batch *b, size_t n, struct dmpi_err *err)
 static int wait_one(struct batch *b, struct dmpi_engine *engine, size_t i, struct dmpi_err *err)
 {
     b->codes[i] = -1;
+    // The engine would answer 0 at once for a container that was never started.
+    if (strcmp(b->jobs[i]->state, "created") == 0 &&
+        dmpi_job_started_wait(engine, b->jobs[i], b->ctl, err) < 0)
+        return -1;
     return dmpi_container_wait(engine, b->ctl, b->jobs[i]->id, &b->codes[i], err);
 }
 
@@ -224,10 +229,11 @@ int dmpi_jobs_prune(struct dmpi_fleet *fleet, const struct dmpi_state *state, co
 {
     dmpi_autofree const struct dmpi_member **jobs = dmpi_xcalloc(state->n + 1, sizeof(*jobs));
     size_t n = 0;
+    int64_t now = (int64_t)time(NULL);
     for (size_t i = 0; i < state->n; i++) {
         const struct dmpi_member *m = &state->members[i];
-        if (is_job(m, cluster) &&
-            (strcmp(m->state, "exited") == 0 || strcmp(m->state, "dead") == 0))
+        if (is_job(m, cluster) && (strcmp(m->state, "exited") == 0 ||
+                                   strcmp(m->state, "dead") == 0 || dmpi_job_unstarted(m, now)))
             jobs[n++] = m;
     }
     struct batch b = {.fleet = fleet, .jobs = jobs, .ctl = ctl, .fn = remove_one};

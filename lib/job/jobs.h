@@ -49,7 +49,7 @@ int dmpi_jobs_cancel(struct dmpi_fleet *fleet, const struct dmpi_member *const *
                      const char *signal, int64_t grace_ms, const struct dmpi_ctl *ctl,
                      struct dmpi_err *err);
 
-// Removes the containers of the cluster's ended jobs. removed (may be NULL) gets their ids.
+// Removes the containers of the cluster's jobs that ended or were never started. removed (may be NULL) gets their ids.
 int dmpi_jobs_prune(struct dmpi_fleet *fleet, const struct dmpi_state *state, const char *cluster,
                     struct dmpi_strv *removed, const struct dmpi_ctl *ctl, struct dmpi_err *err);
 

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cluster/unstarted.h"
 #include "engine/containers.h"
 #include "fleet/fleet.h"
 #include "fleet/parallel.h"
@@ -104,6 +105,7 @@ static int attend(struct dmpi_run *r, struct dmpi_err *err)
 // Ended jobs keep their logs, but not for ever. Failing here harms nobody.
 static void drop_old_jobs(const struct dmpi_run *r)
 {
+    dmpi_unstarted_drop(r->fleet, &r->state, r->spec->name, r->ctl);
     const struct dmpi_member *ended[ENDED_MAX * 2];
     size_t n = 0;
     for (size_t i = r->state.n; i-- > 0 && n < DMPI_ARRAY_LEN(ended);) { // the newest come last

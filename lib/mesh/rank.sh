@@ -106,6 +106,23 @@ if [ -d "$_d_found" ] || { [ "$_d_found" != "${_d_found#*/}" ] && [ ! -x "$_d_fo
     echo "dockmpi: $1: not an executable file on worker-$_d_me" >&2
     exit 126
 fi
+# The shell would call the script itself not found.
+if [ "$_d_found" != "${_d_found#*/}" ] && [ -r "$_d_found" ] && IFS= read -r _d_line <"$_d_found"; then
+    case $_d_line in '#!'*)
+        _d_line=${_d_line#'#!'}
+        _d_line=${_d_line#"${_d_line%%[! 	]*}"}
+        _d_line=${_d_line%%[ 	]*}
+        if [ ! -e "$_d_line" ]; then
+            _d_word=$(printf '%s' "$_d_line" | tr -d '\r')
+            [ "$_d_word" = "$_d_line" ] || _d_word="$_d_word (its lines end as on Windows: dos2unix mends that)"
+            echo "dockmpi: $1: its first line names an interpreter that image $_d_profile does not have:" \
+                "$_d_word" >&2
+            exit 127
+        fi
+        ;;
+    esac
+fi
+unset _d_line _d_word
 if [ -n "$DOCKMPI_STDIN" ] && [ "${OMPI_COMM_WORLD_RANK:-0}" -eq 0 ]; then
     mkfifo -m 600 "$DOCKMPI_STDIN" 2>/dev/null
     exec <"$DOCKMPI_STDIN"

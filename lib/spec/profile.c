@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "spec/folders.h"
+#include "spec/hostconfig.h"
 #include "spec/read.h"
 
 #define PROFILE_FILE "image.yaml"
@@ -23,32 +24,6 @@ static const char *const profile_keys[] = {
     "shell",   "tune", "backend",       "env",      "devices",      "mpirun_args",  "groups",
     "cap_add", "gpu",  "launcher_only", "shm_size", "security_opt", "library_path", "host_config",
     "memlock", "ipc",  "context",       NULL};
-
-// What dockmpi itself decides for every container. A profile or a cluster file that could set these
-// would break the mesh (NetworkMode, Init) or what the user asked for (Binds).
-static const char *const reserved[] = {
-    "Binds",        "Mounts",          "NetworkMode",     "AutoRemove",
-    "Init",         "Tmpfs",           "RestartPolicy",   "VolumesFrom",
-    "PortBindings", "PublishAllPorts", "ContainerIDFile", NULL};
-
-int dmpi_host_config_check(const json_t *host_config, const char *where, struct dmpi_err *err)
-{
-    const char *key;
-    json_t *v;
-    json_object_foreach ((json_t *)host_config, key, v) {
-        for (size_t i = 0; reserved[i]; i++) {
-            if (strcasecmp(key, reserved[i]) == 0)
-                return dmpi_err_set(err, DMPI_EINVAL, "%s: '%s' is decided by dockmpi", where, key);
-        }
-        // The engine compares keys without case: "binds" would come through as Binds.
-        if (!isupper((unsigned char)key[0]))
-            return dmpi_err_set(err, DMPI_EINVAL,
-                                "%s: '%s': keys are those of the engine's HostConfig, such as "
-                                "Ulimits",
-                                where, key);
-    }
-    return 0;
-}
 
 static int read_host_config(struct dmpi_profile *p, const struct dmpi_read *r, struct dmpi_err *err)
 {

@@ -69,8 +69,4 @@ void dmpi_profile_free(struct dmpi_profile *profile); // empty afterwards; NULL 
 // Appends the names of all profiles, sorted.
 int dmpi_profile_list(struct dmpi_strv *out, const char *images_dir, struct dmpi_err *err);
 
-// Checks an object that is to be merged into HostConfig (from a profile or a cluster file): it may
-// not set what dockmpi itself decides (Binds, NetworkMode, AutoRemove, ...). where begins the message.
-int dmpi_host_config_check(const json_t *host_config, const char *where, struct dmpi_err *err);
-
 #endif

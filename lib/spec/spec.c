@@ -255,7 +255,8 @@ static int finish(struct dmpi_draft *d, struct dmpi_err *err)
     char *workdir = dmpi_path_normal(s->workdir);
     if (!workdir)
         return dmpi_err_set(err, DMPI_EINVAL,
-                            "workdir '%.200s': expected an absolute path without '..'", s->workdir);
+                            "%sworkdir '%.200s': expected an absolute path without '..'",
+                            d->flags->workdir ? "--" : "", s->workdir);
     free(s->workdir);
     s->workdir = workdir;
     if (dmpi_draft_workers(d, err) || finish_nodes(d, err) || check_ports(s, err) ||

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "spec/draft.h"
+#include "spec/hostconfig.h"
 #include "spec/profile.h"
 
 static const char *const top_keys[] = {"name",    "defaults", "launcher", "volumes",

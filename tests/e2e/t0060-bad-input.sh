@@ -115,6 +115,13 @@ bad 'a script that is not there' 'nothere\.py' dockmpi run --name "$c" ./nothere
 bad 'a job that is not there' 'multinode' dockmpi run --name "$c" multinode_ddp_mip
 echo 'just words' >words
 bad 'a script without an interpreter' 'words' dockmpi run --name "$c" ./words
+printf '#!/opt/gone/python\n' >script && chmod +x script
+exits 127 'a script whose interpreter the image lacks' dockmpi run --name "$c" ./script
+like "$err" 'script: its first line names an interpreter that image cpu does not have: /opt/gone/python' 'is told so'
+docker create --name "dockmpi-$c-job-77" --label "io.dockmpi.cluster=$c" --label io.dockmpi.role=job --label io.dockmpi.index=77 \
+    --label io.dockmpi.job=77 dockmpi/launcher true >/dev/null
+exits 125 'waiting for a job that was never started fails' dockmpi wait --name "$c" 77
+like "$err" '^dockmpi: job 77: it was never started: .*run it again' 'and says so'
 bad 'a folder without a program' 'images' dockmpi run --name "$c" ./images
 exits 127 'a program that is not in the image' dockmpi run --name "$c" -- no-such-program
 like "$err" '^dockmpi: no-such-program: not found in image cpu' 'a program that is not in the image: says so'
@@ -122,6 +129,7 @@ is "$out" '' 'a program that is not in the image: nothing on stdout'
 exits 2 'an unknown backend' dockmpi run --name "$c" --backend carrier multinode_ddp_mpi -- 1 1
 like "$err" 'carrier.*gloo' 'an unknown backend: says which there are'
 exits 5 'a job that fails' dockmpi run --name "$c" --np 1 -- sh -c 'exit 5'
+is "$(containers "$c" name=job-77)" '' 'a job that was never started is cleared away by the next'
 is "$out" '' 'a job that fails: nothing on stdout'
 exits 139 'a job that is killed' dockmpi run --name "$c" --np 1 -- sh -c 'kill -SEGV $$'
 for words in '-- no-such-program' '--workdir /nowhere -- true'; do

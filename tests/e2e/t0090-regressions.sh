@@ -45,6 +45,16 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
     like "$err" 'permission denied on .*docker.sock' "another user's docker configuration does not hide the cause"
 fi
 
+# --- up ---
+
+said=
+for after in 0.05 0.1 0.2 0.4; do
+    interrupt INT $after up --name "$c-canceled" --workers 3 --image cpu
+    [ "$rc" = 0 ] || said="$said$(grep -vE '^dockmpi: interrupted$|: ready$' <<<"$err")"
+done
+is "$said" '' 'Ctrl-C while a cluster is made is no failure of its members'
+ok 'down' dockmpi down --name "$c-canceled"
+
 # --- run -------------------------------------------------------------------------------------------------
 
 ok 'up' dockmpi up --name "$c" --workers 2 --image cpu

@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "cluster/state.h"
+#include "cluster/unstarted.h"
 #include "job/jobs.h"
 #include "job/target.h"
 
@@ -170,12 +171,35 @@ static void nothing_to_prune(void **unused)
     assert_int_equal(removed.n, 0);
 }
 
+// A client that still lives starts its job at once; afterwards nobody does.
+static void never_started(void **unused)
+{
+    (void)unused;
+    static char created[] = "created";
+    static const struct {
+        enum dmpi_role role;
+        char *state;
+        int64_t age;
+        bool want;
+    } rows[] = {
+        {DMPI_JOB, created, 11, true},     {DMPI_JOB, created, 10, false},
+        {DMPI_JOB, created, -3600, false}, {DMPI_JOB, running, 3600, false},
+        {DMPI_JOB, exited, 3600, false},   {DMPI_WORKER, created, 3600, false},
+    };
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(rows); i++) {
+        struct dmpi_member m = MEMBER(rows[i].role, 1, lab, none, rows[i].state);
+        m.created = 1700000000;
+        if (dmpi_job_unstarted(&m, m.created + rows[i].age) != rows[i].want)
+            fail_msg("row %zu", i);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_jobs),       cmocka_unit_test(shows_jobs),
         cmocka_unit_test(targets),          cmocka_unit_test(refuses_targets),
-        cmocka_unit_test(nothing_to_prune),
+        cmocka_unit_test(nothing_to_prune), cmocka_unit_test(never_started),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -196,6 +196,13 @@ static void test_rank_refuses(void **state)
     check("sh rank no-such-program x", 127,
           "dockmpi: no-such-program: not found in image g4dn on worker-3\n");
     check("sh rank ./gone", 127, "dockmpi: ./gone: not found in image g4dn on worker-3\n");
+    check("printf '#! /opt/gone/python -u\\n' >odd && chmod +x odd && sh rank ./odd", 127,
+          "dockmpi: ./odd: its first line names an interpreter that image g4dn does not have: "
+          "/opt/gone/python\n");
+    check("printf '#!/bin/sh\\r\\necho\\r\\n' >odd && sh rank ./odd", 127,
+          "dockmpi: ./odd: its first line names an interpreter that image g4dn does not have: "
+          "/bin/sh (its lines end as on Windows: dos2unix mends that)\n");
+    check("printf '#!/bin/sh\\necho well\\n' >odd && sh rank ./odd; rm odd", 0, "well\n");
     check("sh rank ./plain", 126, "dockmpi: ./plain: not an executable file on worker-3\n");
     check("sh rank /tmp", 126, "dockmpi: /tmp: not an executable file on worker-3\n");
     check("rm index; sh rank true 2>/dev/null", 93, "");
