@@ -36,7 +36,7 @@ WARN := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-protot
 
 # Empty on a machine without the libraries: the set-up targets must still work there.
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
-PKG_LIBS   := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
+PKG_LIBS   := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null) -lm
 
 DEFS := -D_GNU_SOURCE -DDOCKMPI_VERSION='"$(VERSION)"' -DDOCKMPI_DATADIR='"$(DATADIR)"'
 BASE_CFLAGS := -std=gnu11 $(OPT) -fPIE -pthread -ffunction-sections -fdata-sections \
@@ -49,6 +49,9 @@ say = $(if $(filter 1,$(V))$(findstring s,$(firstword -$(MAKEFLAGS))),,@printf '
 
 LIB_SRC    := $(wildcard lib/*/*.c)
 CMD_SRC    := $(wildcard cmd/dockmpi/*.c)
+# Of the programs inside the images, what needs no MPI: for the tests. cmd/fabric/build builds all of it.
+FABRIC_SRC := $(filter-out $(addprefix cmd/fabric/,main.c bench.c p2p.c coll.c probe.c versions.c ucx.c), \
+              $(wildcard cmd/fabric/*.c))
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 HELPER_SRC := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
 FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
@@ -60,10 +63,11 @@ LIB_OBJ    := $(call obj,$(LIB_SRC))
 CMD_OBJ    := $(call obj,$(CMD_SRC))
 VERB_OBJ   := $(filter-out %/main.o,$(CMD_OBJ))
 HELPER_OBJ := $(call obj,$(HELPER_SRC))
+FABRIC_OBJ := $(call obj,$(FABRIC_SRC))
 UNIT_BIN   := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
 FUZZ_BIN   := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
 BENCH_BIN  := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(BENCH_SRC))
-ALL_OBJ    := $(LIB_OBJ) $(CMD_OBJ) $(HELPER_OBJ) $(call obj,$(UNIT_SRC) $(FUZZ_SRC) $(BENCH_SRC) \
+ALL_OBJ    := $(LIB_OBJ) $(CMD_OBJ) $(HELPER_OBJ) $(FABRIC_OBJ) $(call obj,$(UNIT_SRC) $(FUZZ_SRC) $(BENCH_SRC) \
               $(wildcard tests/fuzz/driver.c))
 LIB        := $(BUILD)/libdockmpi.a
 BIN        := $(BUILD)/dockmpi
@@ -115,7 +119,7 @@ $(BIN): $(CMD_OBJ) $(LIB)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(CMD_OBJ) $(LIB) $(PKG_LIBS)
 
 # The verbs' own code (without main) is offered to unit tests as an archive: what is not used is not linked.
-$(BUILD)/libverbs.a: $(VERB_OBJ) $(HELPER_OBJ)
+$(BUILD)/libverbs.a: $(VERB_OBJ) $(HELPER_OBJ) $(FABRIC_OBJ)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
