@@ -232,9 +232,10 @@ static int prepare(struct dmpi_work *work, struct dmpi_err *err)
     make_items(work);
     if (dmpi_ctl_check(work->ctl, err) != 0 || enough_alive(work, err) != 0 ||
         dmpi_work_keep(work, err) != 0 || dmpi_ctl_check(work->ctl, err) != 0 ||
-        enough_alive(work, err) != 0)
+        enough_alive(work, err) != 0 || may_proceed(work, err) != 0)
         return -1;
-    return may_proceed(work, err);
+    dmpi_work_hardware(work);
+    return dmpi_ctl_check(work->ctl, err) != 0 ? -1 : enough_alive(work, err);
 }
 
 static int bring_up(struct dmpi_work *work, struct dmpi_err *err)
@@ -370,6 +371,7 @@ static void work_free(struct dmpi_work *work)
     for (size_t i = 0; i < work->n; i++) {
         free(work->items[i].id);
         dmpi_talk_free(work->items[i].talk);
+        dmpi_fit_free(&work->items[i].fit);
         dmpi_key_wipe(&work->items[i].host_key);
     }
     free(work->items);

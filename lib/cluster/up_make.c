@@ -50,6 +50,7 @@ static int make_new(struct dmpi_work *work, struct dmpi_item *item, struct dmpi_
 {
     const struct dmpi_plan_member *wanted = item->step->wanted;
     dmpi_json_auto json_t *body = json_deep_copy(wanted->create);
+    dmpi_fit_body(body, &item->fit);
     dmpi_work_tell(work, item, DMPI_STAGE_CREATE, NULL);
     while (create_and_start(item, body, engine, ctl, err) != 0) {
         struct dmpi_err ignored;

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "cluster/decide.h"
+#include "cluster/fit.h"
 #include "cluster/member.h"
 #include "cluster/state.h"
 #include "cluster/up.h"
@@ -32,6 +33,8 @@ struct dmpi_item {
     bool gone;              // what was to be removed is removed
     bool updated;           // kept, and given a changed mesh
     struct dmpi_talk *talk; // while it starts
+    struct dmpi_fit fit;    // what is particular to its node
+    int gpus;               // that its container sees; 0 also when nobody looked
     struct dmpi_key host_key;
     char mesh_id[33];             // kept: the mesh that it belongs to
     char digest[DMPI_SHA256_HEX]; // of the mesh that it knows
@@ -80,6 +83,10 @@ void dmpi_work_images(struct dmpi_work *work);
 // up_keep.c: looks into the members that may be kept, reads the mesh out of them, and turns those
 // that are not ready into replacements. Without any, makes a new mesh.
 int dmpi_work_keep(struct dmpi_work *work, struct dmpi_err *err);
+
+// up_hardware.c: whether the nodes have the hardware that the images of new members want. Changes
+// nothing; fills fit and gpus, or err.
+void dmpi_work_hardware(struct dmpi_work *work);
 
 // up_make.c: removes what must go, creates and starts what is missing, reads the facts.
 void dmpi_work_make(struct dmpi_work *work);

@@ -235,6 +235,21 @@ static void set_string(char **field, const char *value)
     *field = dmpi_xstrdup(value);
 }
 
+// "GID PATH" of a device.
+static void device_line(struct dmpi_facts *f, const char *value)
+{
+    unsigned gid;
+    int used = 0;
+
+    if (sscanf(value, "%9u %n", &gid, &used) != 1 || value[used] != '/')
+        return;
+    f->nvidia += dmpi_text_starts_with(value + used, "/dev/nvidia");
+    f->amd += dmpi_text_starts_with(value + used, "/dev/dri/renderD");
+    dmpi_autofree char *group = dmpi_xasprintf("%u", gid);
+    if (gid != 0 && f->groups.n < LIST_MAX && !dmpi_strv_has(&f->groups, group))
+        dmpi_strv_add(&f->groups, group);
+}
+
 static int plain_line(struct parser *p, char *line, struct dmpi_err *err)
 {
     struct dmpi_facts *f = p->facts;
@@ -255,6 +270,10 @@ static int plain_line(struct parser *p, char *line, struct dmpi_err *err)
         f->uid = (int)n;
     else if (strcmp(line, "cpus") == 0)
         f->cpus = count_cpus(value);
+    else if (strcmp(line, "ompi") == 0 && dmpi_text_int(&n, value, 4, 9) == 0)
+        f->ompi = (int)n;
+    else if (strcmp(line, "device") == 0)
+        device_line(f, value);
     else if (strcmp(line, "locked") == 0)
         f->root_locked = true;
     else if (strcmp(line, "penalties") == 0)
@@ -401,6 +420,7 @@ void dmpi_facts_free(struct dmpi_facts *facts)
     free(facts->sshd);
     free(facts->mpirun);
     free(facts->ifaces);
+    dmpi_strv_free(&facts->groups);
     dmpi_strv_free(&facts->rdma);
     dmpi_strv_free(&facts->env);
     *facts = (struct dmpi_facts){0};

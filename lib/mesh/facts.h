@@ -42,6 +42,9 @@ struct dmpi_facts {
     bool pdeathsig;                     // it has a setpriv that can set a parent death signal
     struct dmpi_iface *ifaces;
     size_t n_ifaces;
+    int ompi;                       // generation of Open MPI: 4, 5; 0 when unknown
+    int nvidia, amd;                // GPUs that the container sees
+    struct dmpi_strv groups;        // numbers of the groups that own its devices, no doubles
     struct dmpi_strv rdma;          // "IFACE DEVICE" for RDMA devices of an interface
     struct dmpi_port_set listening; // ports with a TCP listener on any address
     struct dmpi_strv env;           // the container's environment, KEY=VALUE

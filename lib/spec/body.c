@@ -220,6 +220,16 @@ static json_t *host_config_of(const struct dmpi_plan_member *m, const struct dmp
     return hc;
 }
 
+static json_t *worker_script(const struct dmpi_profile *p)
+{
+    DMPI_AUTO(dmpi_strv_free) struct dmpi_strv devices = DMPI_STRV_INIT;
+    for (size_t i = 0; i < p->devices.n; i++) {
+        DMPI_AUTO(dmpi_strv_free) struct dmpi_strv part = dmpi_strv_split(p->devices.v[i], ':');
+        dmpi_strv_add(&devices, part.v[part.n > 1 ? 1 : 0]);
+    }
+    return dmpi_script_worker(p->sshd, &devices);
+}
+
 void dmpi_body_make(struct dmpi_plan_member *m, const struct dmpi_spec *spec)
 {
     const struct dmpi_profile *p = m->profile;
@@ -232,7 +242,7 @@ void dmpi_body_make(struct dmpi_plan_member *m, const struct dmpi_spec *spec)
     dmpi_strv_env_merge(&env, &spec->env);
     dmpi_json_set_str(body, "Image", p->image);
     dmpi_json_set(body, "Entrypoint",
-                  m->role == DMPI_WORKER ? dmpi_script_worker(p->sshd) : dmpi_script_launcher());
+                  m->role == DMPI_WORKER ? worker_script(p) : dmpi_script_launcher());
     dmpi_json_set(body, "Env", dmpi_json_strv(&env));
     dmpi_json_set_str(body, "WorkingDir", spec->workdir);
     dmpi_json_set(body, "Labels", labels_of(m, spec));

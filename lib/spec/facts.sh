@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Prints what a container sees of its node; after ports.sh. It needs nothing but a POSIX shell, cat and
+# facts [DEVICE...] prints what a container sees of its node; after ports.sh. It needs nothing but a POSIX shell, cat and
 # grep. mesh/facts.h reads what is printed.
 
 facts() {
@@ -16,6 +16,12 @@ facts() {
     s=$(command -v sshd || PATH=/usr/sbin:/usr/local/sbin:/sbin command -v sshd) &&
         echo "sshd $s" && grep -qs persourcepenalties "$s" && echo penalties
     x=$(command -v mpirun) && echo "mpirun $x"
+    # The launch daemon tells the generation of Open MPI without a process being started.
+    command -v orted >/dev/null && echo 'ompi 4'
+    command -v prted >/dev/null && echo 'ompi 5'
+    for d in /dev/kfd /dev/dri/* /dev/nvidia[0-9]* "$@"; do
+        [ -c "$d" ] && ls -ln "$d" | { read -r _ _ _ x _ && echo "device $x $d"; }
+    done
     case $(setpriv --help 2>/dev/null) in *--pdeathsig*) echo pdeathsig ;; esac
     grep -qs '^root:!' /etc/shadow && echo locked
     for d in /sys/class/net/*; do

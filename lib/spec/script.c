@@ -39,11 +39,13 @@ static json_t *entrypoint(const char *script)
     return arr;
 }
 
-json_t *dmpi_script_worker(const char *sshd)
+json_t *dmpi_script_worker(const char *sshd, const struct dmpi_strv *devices)
 {
     json_t *arr = entrypoint(worker_sh);
     dmpi_json_add_str(arr, "dockmpi-worker");
     dmpi_json_add_str(arr, sshd ? sshd : "");
+    for (size_t i = 0; devices && i < devices->n; i++)
+        dmpi_json_add_str(arr, devices->v[i]);
     return arr;
 }
 

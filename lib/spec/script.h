@@ -13,6 +13,8 @@
 
 #include <jansson.h>
 
+#include "base/strv.h"
+
 #define DMPI_READY_LINE "dockmpi: ready"
 
 // Exit code of a container that got no usable tar, and of one that has no sshd.
@@ -23,7 +25,8 @@
 extern const char dmpi_ports_sh[];
 
 // Entrypoint arrays, owned by the caller. sshd: path inside the image, NULL to look for it there.
-json_t *dmpi_script_worker(const char *sshd);
+// devices: paths in the container, besides those of GPUs, whose groups are facts; NULL: none.
+json_t *dmpi_script_worker(const char *sshd, const struct dmpi_strv *devices);
 json_t *dmpi_script_launcher(void);
 json_t *dmpi_script_job(void);
 

@@ -1,10 +1,20 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# What a worker runs; after ports.sh, facts.sh and feed.sh. $1: sshd, or empty.
+# What a worker runs; after ports.sh, facts.sh and feed.sh. $1: sshd, or empty; further ones: devices.
 
-facts
+sshd=$1
+shift
+facts "$@"
 feed self.json
-s=${1:-$(command -v sshd || PATH=/usr/sbin:/usr/local/sbin:/sbin command -v sshd)}
-[ -x "$s" ] || { echo "dockmpi: no sshd in this image${1:+ at $1}" >&2; exit 98; }
+s=${sshd:-$(command -v sshd || PATH=/usr/sbin:/usr/local/sbin:/sbin command -v sshd)}
+[ -x "$s" ] || { echo "dockmpi: no sshd in this image${sshd:+ at $sshd}" >&2; exit 98; }
+# The groups of this process, as the engine gave them, for the ssh sessions too: sshd takes them from
+# the image's file.
+while read -r k x; do
+    [ "$k" != Groups: ] || for g in $x; do
+        grep -qs "^[^:]*:[^:]*:$g:\(.*,\)*root" /etc/group || [ "$g" = 0 ] ||
+            echo "dockmpi-$g:x:$g:root" >>/etc/group
+    done
+done </proc/self/status
 mkdir -p /run/sshd && chmod 0755 /run/sshd
 exec "$s" -D -e -f /etc/dockmpi/sshd_config </dev/null

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -53,7 +54,7 @@ static int run(json_t *entrypoint, const char *input, struct dmpi_buf *out)
 static void not_fed(void **state)
 {
     (void)state;
-    json_t *scripts[] = {dmpi_script_worker(NULL), dmpi_script_launcher(), dmpi_script_job()};
+    json_t *scripts[] = {dmpi_script_worker(NULL, NULL), dmpi_script_launcher(), dmpi_script_job()};
     for (size_t i = 0; i < DMPI_ARRAY_LEN(scripts); i++) {
         DMPI_AUTO(dmpi_buf_free) struct dmpi_buf out = DMPI_BUF_INIT(1 << 20);
         assert_int_equal(run(scripts[i], "", &out), DMPI_EXIT_NOT_FED);
@@ -74,13 +75,21 @@ static void facts_come_first(void **state)
     struct dmpi_err err = DMPI_ERR_INIT;
     DMPI_AUTO(dmpi_buf_free) struct dmpi_buf out = DMPI_BUF_INIT(DMPI_FACTS_MAX);
     DMPI_AUTO(dmpi_facts_free) struct dmpi_facts facts;
-    dmpi_json_auto json_t *worker = dmpi_script_worker("/no/sshd");
+    struct dmpi_strv devices = DMPI_STRV_INIT;
+    dmpi_strv_add(&devices, "/dev/tty");
+    dmpi_strv_add(&devices, "/dev/not there");
+    dmpi_json_auto json_t *worker = dmpi_script_worker("/no/sshd", &devices);
+    dmpi_strv_free(&devices);
     setenv("DOCKMPI_TEST_MARK", "a b", 1);
     run(worker, "", &out);
     if (dmpi_facts_parse(&facts, dmpi_buf_str(&out), out.len, &err))
         fail_msg("%s", err.msg);
     assert_int_equal(facts.uid, (int)getuid());
     assert_true(facts.cpus > 0);
+    struct stat tty;
+    assert_int_equal(stat("/dev/tty", &tty), 0);
+    dmpi_autofree char *group = dmpi_xasprintf("%u", (unsigned)tty.st_gid);
+    assert_int_equal(dmpi_strv_has(&facts.groups, group), tty.st_gid != 0);
     assert_non_null(dmpi_facts_iface(&facts, "127.0.0.1"));
     assert_string_equal(dmpi_strv_env_get(&facts.env, "DOCKMPI_TEST_MARK"), "a b");
 }
@@ -88,7 +97,7 @@ static void facts_come_first(void **state)
 static void shapes(void **state)
 {
     (void)state;
-    dmpi_json_auto json_t *worker = dmpi_script_worker("/opt/ss hd");
+    dmpi_json_auto json_t *worker = dmpi_script_worker("/opt/ss hd", NULL);
     dmpi_json_auto json_t *job = dmpi_script_job();
     assert_int_equal(json_array_size(worker), 5);
     assert_string_equal(json_string_value(json_array_get(worker, 0)), "/bin/sh");

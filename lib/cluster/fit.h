@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+// What a container's body owes to the node that it is made on, and a plan cannot know.
+#ifndef DMPI_CLUSTER_FIT_H
+#define DMPI_CLUSTER_FIT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "base/strv.h"
+
+struct dmpi_fit {
+    bool cdi;                // NVIDIA GPUs are asked for by CDI names
+    struct dmpi_strv groups; // numbers of the groups that own the node's devices
+};
+
+// Whether an engine's answer to /info lists NVIDIA GPUs as CDI devices (Docker 28 and newer, where
+// nvidia-ctk has written their description): that is then the way that it prefers.
+bool dmpi_fit_prefers_cdi(const json_t *info);
+
+// Fits a body for POST /containers/create to its node.
+void dmpi_fit_body(json_t *body, const struct dmpi_fit *fit);
+
+void dmpi_fit_free(struct dmpi_fit *fit); // empty afterwards; NULL is allowed
+
+#endif
