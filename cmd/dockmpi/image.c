@@ -9,6 +9,8 @@
 #include "base/text.h"
 #include "cluster/build.h"
 #include "cluster/image.h"
+#include "cluster/push.h"
+#include "engine/engine.h"
 #include "out.h"
 #include "push.h"
 #include "spec/profile.h"
@@ -16,7 +18,7 @@
 
 struct image {
     struct dmpi_common common;
-    bool no_cache;
+    bool no_cache, compare;
     struct dmpi_strv nodes;
 };
 
@@ -28,6 +30,7 @@ struct work {
     struct dmpi_strv names; /* of profiles */
     struct dmpi_profile *profiles;
     struct dmpi_image_info *found; /* n_nodes rows of names.n */
+    enum dmpi_standing *standing;  /* names.n rows of n_nodes; NULL: not compared */
     json_t **built;                /* one array a node */
 };
 
@@ -185,6 +188,31 @@ static int find_on(struct dmpi_engine *engine, size_t node, void *arg, struct dm
     return 0;
 }
 
+/* Whether the nodes have the same image under that name, and not only one of that name. */
+static int compare(struct work *w, struct dmpi_err *err)
+{
+    size_t n = dmpi_fleet_size(w->session->fleet);
+    dmpi_autofree struct dmpi_err *errs = dmpi_xcalloc(n, sizeof *errs);
+    struct dmpi_engine *local = dmpi_local_engine();
+    const struct dmpi_push_opts opts = {.local = local};
+    int rc = 0;
+    w->standing = dmpi_xcalloc(n * w->names.n + 1, sizeof *w->standing);
+    for (size_t i = 0; rc == 0 && i < w->names.n; i++)
+        if (dmpi_push_compare(w->session->fleet, w->profiles[i].image, &opts, dmpi_app_ctl(),
+                              &w->standing[i * n], errs, err) < 0)
+            rc = -1;
+    dmpi_engine_close(local);
+    return rc;
+}
+
+/* "same", "other", "missing"; NULL when nobody asked. */
+static const char *standing(const struct work *w, size_t node, size_t i)
+{
+    static const char *const words[] = {
+        [DMPI_IMAGE_ABSENT] = "missing", [DMPI_IMAGE_SAME] = "same", [DMPI_IMAGE_OTHER] = "other"};
+    return w->standing ? words[w->standing[i * dmpi_fleet_size(w->session->fleet) + node]] : NULL;
+}
+
 static json_t *info_json(const struct work *w, size_t node, size_t i)
 {
     const struct dmpi_profile *p = &w->profiles[i];
@@ -197,6 +225,8 @@ static json_t *info_json(const struct work *w, size_t node, size_t i)
     dmpi_json_set(o, "id", info->present ? dmpi_json_new_str(info->id) : NULL);
     dmpi_json_set(o, "size", info->present ? json_integer(info->size) : NULL);
     dmpi_json_set(o, "created", info->present ? json_integer(info->created) : NULL);
+    if (w->standing)
+        dmpi_json_set_str(o, "content", standing(w, node, i));
     dmpi_json_set_bool(o, "builds", p->build);
     dmpi_json_set_str(o, "summary", p->summary);
     return o;
@@ -207,7 +237,7 @@ static void add_row(struct dmpi_table *table, const struct work *w, size_t node,
     const struct dmpi_profile *p = &w->profiles[i];
     const struct dmpi_image_info *info = &w->found[node * w->names.n + i];
     char size[16], age[16];
-    const char *id = info->present ? info->id : "";
+    const char *id = info->present ? info->id : "", *what = p->summary ? p->summary : "";
     dmpi_autofree char *shown =
         dmpi_xasprintf("%.12s", dmpi_text_starts_with(id, "sha256:") ? id + 7 : id);
     dmpi_table_row(
@@ -215,14 +245,15 @@ static void add_row(struct dmpi_table *table, const struct work *w, size_t node,
         info->present ? shown : "-", info->present ? dmpi_text_human_bytes(size, info->size) : "-",
         info->present && info->created ? dmpi_out_age((long long)time(NULL) - info->created, age)
                                        : "-",
-        p->summary ? p->summary : "", NULL);
+        w->standing ? standing(w, node, i) : what, w->standing ? what : NULL, NULL);
 }
 
 static void print_list(const struct work *w, const struct dmpi_err *errs)
 {
     struct dmpi_table table;
     json_t *all = dmpi_json_new_arr();
-    dmpi_table_start(&table, "PROFILE", "IMAGE", "NODE", "ID", "SIZE", "AGE", "WHAT", NULL);
+    dmpi_table_start(&table, "PROFILE", "IMAGE", "NODE", "ID", "SIZE", "AGE",
+                     w->standing ? "CONTENT" : "WHAT", w->standing ? "WHAT" : NULL, NULL);
     for (size_t i = 0; i < w->names.n; i++) {
         for (size_t node = 0; node < dmpi_fleet_size(w->session->fleet); node++) {
             if (!chosen(w, node) || errs[node].code != DMPI_OK)
@@ -246,9 +277,12 @@ static int list(struct work *w, struct dmpi_err *err)
     struct dmpi_err *errs = dmpi_xcalloc(n, sizeof *errs);
     w->found = dmpi_xcalloc(n * w->names.n + 1, sizeof *w->found);
     size_t failed = dmpi_fleet_each(w->session->fleet, dmpi_app_ctl(), 0, find_on, w, errs);
-    if (failed < n)
+    int rc = failed < n && w->opts->compare ? compare(w, err) : 0;
+    if (rc == 0 && failed < n)
         print_list(w, errs);
-    int rc = dmpi_fleet_sum(w->session->fleet, errs, err);
+    if (rc == 0)
+        rc = dmpi_fleet_sum(w->session->fleet, errs, err);
+    free(w->standing);
     for (size_t i = 0; i < n * w->names.n; i++)
         dmpi_image_info_free(&w->found[i]);
     free(w->found);
@@ -266,7 +300,7 @@ static int push(struct work *w, struct dmpi_err *err)
         nodes[node] = chosen(w, node);
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < w->names.n; i++)
-        rc = dmpi_push(w->session->fleet, w->profiles[i].image, nodes, true, &sent, err);
+        rc = dmpi_push(w->session->fleet, &w->profiles[i], nodes, &sent, err);
     if (rc == 0 && w->opts->common.json) {
         json_t *result = dmpi_json_new_obj();
         dmpi_json_set_int(result, "sent", (json_int_t)sent);
@@ -327,6 +361,8 @@ static int run(void *opts, const struct dmpi_strv *operands, struct dmpi_err *er
 static const struct dmpi_opt opts[] = {
     {"no-cache", 0, DMPI_OPT_FLAG, offsetof(struct image, no_cache), NULL,
      "build: run every step again", 0, 0},
+    {"nodes", 0, DMPI_OPT_FLAG, offsetof(struct image, compare), NULL,
+     "ls: say whether every node has the same image under a name", 0, 0},
     {"node", 0, DMPI_OPT_LIST, offsetof(struct image, nodes), "NODE",
      "only on this node of the cluster (default: on all)", 0, 0},
     {0},
@@ -339,9 +375,10 @@ const struct dmpi_verb dmpi_verb_image = {
     .details =
         "A profile is a folder of images/ (or $DOCKMPI_IMAGES) with image.yaml and Dockerfile.\n"
         "What a profile is built on is built first (or taken from cache); the Debian below all\n"
-        "is pulled, or made with debootstrap where no registry can be reached. push sends an\n"
-        "image from the local engine to the nodes, each getting only the layers it lacks; up does\n"
-        "that by itself where an image is missing.",
+        "is pulled, or made with debootstrap where no registry can be reached. push gives the\n"
+        "image of the local engine, or else the newest that a node has, to all nodes that have\n"
+        "none or another, each getting only the layers it lacks; what lives in a registry they\n"
+        "pull, with your docker login. up does that by itself.",
     .opts = opts,
     .opts_size = sizeof(struct image),
     .json = true,

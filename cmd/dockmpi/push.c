@@ -29,55 +29,56 @@ static void report(const struct dmpi_fleet *fleet, const char *ref,
 {
     char size[16];
     for (size_t i = 0; i < dmpi_fleet_size(fleet); i++) {
-        if (errs[i].code != DMPI_OK || results[i].what != DMPI_PUSH_SENT)
+        const struct dmpi_push_result *r = &results[i];
+        if (errs[i].code != DMPI_OK || (r->what != DMPI_PUSH_SENT && r->what != DMPI_PUSH_PULLED))
             continue;
+        dmpi_text_human_bytes(size, (int64_t)r->bytes);
         dmpi_progress_set(dmpi_fleet_name(fleet, i), true,
-                          "got %s: %s, %zu of %zu layers were there already", ref,
-                          dmpi_text_human_bytes(size, (int64_t)results[i].bytes), results[i].had,
-                          results[i].layers);
+                          "%s %s: %s, %zu of %zu layers were there already%s",
+                          r->what == DMPI_PUSH_SENT ? "got" : "pulled", ref, size, r->had,
+                          r->layers, r->replaced ? "; another image had that name" : "");
         if (sent)
             ++*sent;
     }
 }
 
-/* The engine that images are taken from: the one that docker itself would talk to. */
-static int open_source(struct dmpi_engine **out, struct dmpi_err *err)
+struct dmpi_engine *dmpi_local_engine(void)
 {
     struct dmpi_endpoint here = {0};
-    *out = NULL;
-    int rc = dmpi_endpoint_default(&here, err);
-    if (rc == 0)
-        rc = dmpi_engine_open(out, &here, dmpi_app_ctl(), err);
+    struct dmpi_engine *engine = NULL;
+    struct dmpi_err err = DMPI_ERR_INIT;
+    if (dmpi_endpoint_default(&here, &err) < 0 ||
+        dmpi_engine_open(&engine, &here, dmpi_app_ctl(), &err) < 0)
+        dmpi_debug("no local engine to take images from: %s", err.msg);
     dmpi_endpoint_free(&here);
-    return rc < 0 ? dmpi_err_wrap(err, "images are sent from the local engine") : 0;
+    return engine;
 }
 
-static int push_from(struct dmpi_engine *source, struct dmpi_fleet *fleet, const char *ref,
-                     const bool *nodes, bool replace, size_t *sent, struct dmpi_err *err)
+/* errs has one entry a node. -1 with *err when the image could not be had at all. */
+static int push_with(struct dmpi_engine *local, struct dmpi_fleet *fleet,
+                     const struct dmpi_profile *profile, const bool *nodes, size_t *sent,
+                     struct dmpi_err *errs, struct dmpi_err *err)
 {
-    size_t n = dmpi_fleet_size(fleet);
-    dmpi_autofree struct dmpi_push_result *results = dmpi_xcalloc(n, sizeof *results);
-    dmpi_autofree struct dmpi_err *errs = dmpi_xcalloc(n, sizeof *errs);
-    const struct dmpi_push_opts opts = {.nodes = nodes, .replace = replace, .progress = show};
+    dmpi_autofree struct dmpi_push_result *results =
+        dmpi_xcalloc(dmpi_fleet_size(fleet), sizeof *results);
+    const struct dmpi_push_opts opts = {
+        .nodes = nodes, .local = local, .registry = !profile->build, .progress = show};
     dmpi_progress_start();
-    long failed = dmpi_push_image(fleet, source, ref, &opts, dmpi_app_ctl(), results, errs, err);
+    long failed = dmpi_push_image(fleet, profile->image, &opts, dmpi_app_ctl(), results, errs, err);
     if (failed >= 0)
-        report(fleet, ref, results, errs, sent);
+        report(fleet, profile->image, results, errs, sent);
     dmpi_progress_end();
-    if (failed < 0)
-        return -1;
-    return dmpi_fleet_sum(fleet, errs, err);
+    return failed < 0 ? -1 : 0;
 }
 
-int dmpi_push(struct dmpi_fleet *fleet, const char *ref, const bool *nodes, bool replace,
+int dmpi_push(struct dmpi_fleet *fleet, const struct dmpi_profile *profile, const bool *nodes,
               size_t *sent, struct dmpi_err *err)
 {
-    struct dmpi_engine *source;
-    if (open_source(&source, err) < 0)
-        return -1;
-    int rc = push_from(source, fleet, ref, nodes, replace, sent, err);
-    dmpi_engine_close(source);
-    return rc;
+    dmpi_autofree struct dmpi_err *errs = dmpi_xcalloc(dmpi_fleet_size(fleet), sizeof *errs);
+    struct dmpi_engine *local = dmpi_local_engine();
+    int rc = push_with(local, fleet, profile, nodes, sent, errs, err);
+    dmpi_engine_close(local);
+    return rc == 0 ? dmpi_fleet_sum(fleet, errs, err) : -1;
 }
 
 static bool seen_before(const struct dmpi_plan *plan, size_t i)
@@ -101,7 +102,19 @@ static bool only_local(const struct dmpi_spec *spec)
     return strcmp(ours, theirs) == 0;
 }
 
-static int push_member_image(struct dmpi_engine *source, struct dmpi_fleet *fleet,
+/*
+ * What is nowhere or a node that is down: up meets it again and reports it node by node. Not so an
+ * image that an engine could not take or fetch, for want of space or of a login for instance.
+ */
+static void warn(const char *ref, const struct dmpi_err *err)
+{
+    if (err->code == DMPI_EENGINE || err->code == DMPI_ESYS)
+        dmpi_out_note("warning: image %s was not brought there: %s", ref, err->msg);
+    else if (err->code != DMPI_OK)
+        dmpi_debug("%s", err->msg);
+}
+
+static int push_member_image(struct dmpi_engine *local, struct dmpi_fleet *fleet,
                              const struct dmpi_plan *plan, size_t i, struct dmpi_err *err)
 {
     const char *ref = plan->members[i].profile->image;
@@ -109,36 +122,38 @@ static int push_member_image(struct dmpi_engine *source, struct dmpi_fleet *flee
     for (size_t k = i; k < plan->n; k++)
         if (strcmp(plan->members[k].profile->image, ref) == 0)
             nodes[plan->members[k].node] = true;
-    int rc = push_from(source, fleet, ref, nodes, false, NULL, err);
-    if (rc == 0 || err->code == DMPI_ECANCELED)
-        return rc;
-    /*
-     * What is missing here or a node that is down: up meets it again and reports it node by node. Not
-     * so an image that an engine could not take, for want of space for instance.
-     */
-    if (err->code == DMPI_EENGINE || err->code == DMPI_ESYS)
-        dmpi_out_note("warning: image %s was not sent: %s", ref, err->msg);
-    else
-        dmpi_debug("%s", err->msg);
+    dmpi_autofree struct dmpi_err *errs = dmpi_xcalloc(dmpi_fleet_size(fleet), sizeof *errs);
+    if (push_with(local, fleet, plan->members[i].profile, nodes, NULL, errs, err) < 0) {
+        if (err->code == DMPI_ECANCELED)
+            return -1;
+        warn(ref, err);
+    }
+    for (size_t node = 0; node < dmpi_fleet_size(fleet); node++)
+        warn(ref, &errs[node]);
     *err = (struct dmpi_err)DMPI_ERR_INIT;
-    return 0;
+    return dmpi_ctl_check(dmpi_app_ctl(), err);
+}
+
+/* What a cluster on the local engine alone has built is where it is needed. */
+static bool is_there(const struct dmpi_plan *plan, size_t i, bool local_only)
+{
+    return seen_before(plan, i) || (local_only && plan->members[i].profile->build);
 }
 
 int dmpi_push_plan(struct dmpi_fleet *fleet, const struct dmpi_spec *spec,
                    const struct dmpi_plan *plan, struct dmpi_err *err)
 {
-    struct dmpi_engine *source;
-    if (only_local(spec))
-        return 0;
-    if (open_source(&source, err) < 0) {
-        dmpi_debug("%s", err->msg);
-        *err = (struct dmpi_err)DMPI_ERR_INIT;
-        return 0;
-    }
+    bool local_only = only_local(spec), opened = false;
+    struct dmpi_engine *local = NULL;
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < plan->n; i++)
-        if (!seen_before(plan, i))
-            rc = push_member_image(source, fleet, plan, i, err);
-    dmpi_engine_close(source);
+    for (size_t i = 0; rc == 0 && i < plan->n; i++) {
+        if (is_there(plan, i, local_only))
+            continue;
+        if (!opened)
+            local = dmpi_local_engine();
+        opened = true;
+        rc = push_member_image(local, fleet, plan, i, err);
+    }
+    dmpi_engine_close(local);
     return rc;
 }

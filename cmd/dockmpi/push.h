@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Images from the local engine to the nodes: `image push`, and `up` where a node lacks one. */
+/* Images to the nodes that lack them: `image push`, and `up`. */
 #ifndef DMPI_CMD_PUSH_H
 #define DMPI_CMD_PUSH_H
 
@@ -8,20 +8,24 @@
 #include "base/err.h"
 #include "fleet/fleet.h"
 #include "spec/plan.h"
+#include "spec/profile.h"
 
 /**
- * Sends image `ref` from the engine that docker itself would use to the nodes of `fleet` that lack it,
- * with live progress. `nodes` chooses (NULL: all); `replace` also renews what has that name.
- * `*sent` (may be NULL) is the number of nodes that got it.
+ * Brings the image of `profile` to the nodes of `fleet` that lack it, with live progress: from the
+ * engine that docker itself would use, from a node that has it, or from its registry. `nodes`
+ * chooses (NULL: all). `*sent` (may be NULL) is raised by the number of nodes that got it.
  */
-int dmpi_push(struct dmpi_fleet *fleet, const char *ref, const bool *nodes, bool replace,
+int dmpi_push(struct dmpi_fleet *fleet, const struct dmpi_profile *profile, const bool *nodes,
               size_t *sent, struct dmpi_err *err);
 
 /**
- * Before `up`: sends what the plan needs and a node does not have. An image that is not here either
- * is no error: `up` itself tells, with the remedy.
+ * Before `up`: brings what the plan needs to where it is not. An image that is nowhere is no error:
+ * `up` itself tells, with the remedy.
  */
 int dmpi_push_plan(struct dmpi_fleet *fleet, const struct dmpi_spec *spec,
                    const struct dmpi_plan *plan, struct dmpi_err *err);
+
+/* The engine that docker itself would talk to; NULL when none answers (said in `-v`). */
+struct dmpi_engine *dmpi_local_engine(void);
 
 #endif

@@ -3,19 +3,12 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "cluster/content.h"
 #include "engine/images.h"
 #include "spec/profile.h"
-
-// "2026-11-21T12:00:00.123Z" as unix seconds, 0 if it is not like that.
-static int64_t unix_time(const char *text)
-{
-    struct tm tm = {.tm_sec = 0};
-    return text && strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) ? (int64_t)timegm(&tm) : 0;
-}
 
 int dmpi_image_find(struct dmpi_image_info *out, struct dmpi_engine *engine,
                     const struct dmpi_profile *profile, const struct dmpi_ctl *ctl,
@@ -34,7 +27,7 @@ int dmpi_image_find(struct dmpi_image_info *out, struct dmpi_engine *engine,
     out->present = true;
     out->id = dmpi_xstrdup(id ? id : "");
     out->size = dmpi_json_int(image, "Size", 0);
-    out->created = unix_time(dmpi_json_str(image, "Created"));
+    out->created = dmpi_content_time(dmpi_json_str(image, "Created"));
     return 0;
 }
 

@@ -1,35 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "cluster/push.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "cluster/spool.h"
-#include "engine/images.h"
+#include "cluster/push_impl.h"
+#include "cluster/registry.h"
 #include "fleet/fleet.h"
 
-// More images than this are not asked for layers: the common ones are the newest.
-#define LOOK_AT_MAX 100
-#define TELL_MS 100
-
-// One image on its way to all nodes.
-struct push {
-    struct dmpi_fleet *fleet;
-    const char *ref;
-    const struct dmpi_push_opts *opts;
-    const struct dmpi_ctl *ctl;
-    struct dmpi_spool *spool;
-    bool *needs; // one a node
-    struct dmpi_push_result *results;
-    pthread_mutex_t lock;
-    int64_t told; // reading: when progress was last told
-};
-
-static void tell(struct push *p, const char *node, uint64_t bytes, uint64_t total)
+void dmpi_push_tell(struct dmpi_push *p, const char *node, uint64_t bytes, uint64_t total)
 {
     if (!p->opts->progress)
         return;
@@ -38,194 +19,240 @@ static void tell(struct push *p, const char *node, uint64_t bytes, uint64_t tota
     pthread_mutex_unlock(&p->lock);
 }
 
-// --- what is there -----------------------------------------------------------------------------
-
-static bool same_layers(const json_t *image, const struct dmpi_strv *layers)
+static bool chosen(const struct dmpi_push *p, size_t node)
 {
-    const json_t *theirs = dmpi_json_arr(dmpi_json_obj(image, "RootFS"), "Layers");
-    if (json_array_size(theirs) != layers->n)
-        return false;
-    for (size_t i = 0; i < layers->n; i++)
-        if (strcmp(json_string_value(json_array_get(theirs, i)), layers->v[i]) != 0)
-            return false;
-    return true;
+    return !p->opts->nodes || p->opts->nodes[node];
 }
 
-static size_t common_prefix(const json_t *image, const struct dmpi_strv *layers)
+// --- what is there, and what counts --------------------------------------------------------------
+
+static int look_at(struct dmpi_engine *engine, size_t node, void *arg, struct dmpi_err *err)
 {
-    const json_t *theirs = dmpi_json_arr(dmpi_json_obj(image, "RootFS"), "Layers");
-    size_t n = 0;
-    while (n < layers->n && n < json_array_size(theirs)) {
-        const char *digest = json_string_value(json_array_get(theirs, n));
-        if (!digest || strcmp(digest, layers->v[n]) != 0)
-            break;
-        n++;
-    }
-    return n;
+    struct dmpi_push *p = arg;
+    if (!p->looked[node])
+        return 0;
+    dmpi_content_free(&p->contents[node]);
+    return dmpi_content_find(&p->contents[node], engine, p->ref, p->ctl, err);
 }
 
-// How many of the lowest layers some image of that engine has.
-static int layers_there(size_t *out, struct push *p, struct dmpi_engine *engine,
-                        struct dmpi_err *err)
+// Asks the chosen nodes, and all of them when the local engine has nothing to offer.
+static void look(struct dmpi_push *p, struct dmpi_err *errs)
 {
-    dmpi_json_auto json_t *images = NULL;
-    *out = 0;
-    if (dmpi_image_list(engine, p->ctl, NULL, &images, err) < 0)
-        return -1;
-    for (size_t i = 0; i < json_array_size(images) && i < LOOK_AT_MAX; i++) {
-        const char *id = dmpi_json_str(json_array_get(images, i), "Id");
-        dmpi_json_auto json_t *image = NULL;
-        struct dmpi_err gone = DMPI_ERR_INIT; // an image may vanish while we look
-        if (!id || dmpi_image_inspect(engine, p->ctl, id, &image, &gone) < 0)
+    size_t n = dmpi_fleet_size(p->fleet);
+    for (size_t i = 0; i < n; i++)
+        p->looked[i] = !p->local.present || chosen(p, i);
+    dmpi_fleet_each(p->fleet, p->ctl, 0, look_at, p, errs);
+    for (size_t i = 0; i < n; i++)
+        if (!chosen(p, i))
+            errs[i] = (struct dmpi_err)DMPI_ERR_INIT;
+}
+
+static bool choose_source(struct dmpi_push *p)
+{
+    p->wanted = p->local.present ? &p->local : NULL;
+    p->source = -1;
+    for (size_t i = 0; !p->local.present && i < dmpi_fleet_size(p->fleet); i++) {
+        const struct dmpi_content *c = &p->contents[i];
+        if (!c->present || (p->wanted && c->created <= p->wanted->created))
             continue;
-        size_t n = common_prefix(image, dmpi_spool_layers(p->spool));
-        if (n > *out)
-            *out = n;
+        p->wanted = c;
+        p->source = (long)i;
     }
-    return 0;
+    return p->wanted;
 }
 
-static int find_need(struct dmpi_engine *engine, size_t node, void *arg, struct dmpi_err *err)
+// Marks the nodes that lack the image; whether there are any.
+static bool find_needs(struct dmpi_push *p, const struct dmpi_err *errs)
 {
-    struct push *p = arg;
-    if (p->opts->nodes && !p->opts->nodes[node])
-        return 0;
-    dmpi_json_auto json_t *image = NULL;
-    p->results[node].what = DMPI_PUSH_SAME;
-    if (dmpi_image_inspect(engine, p->ctl, p->ref, &image, err) == 0) {
-        p->needs[node] = p->opts->replace;
-        return 0;
+    bool any = false;
+    for (size_t i = 0; i < dmpi_fleet_size(p->fleet); i++) {
+        const struct dmpi_content *c = &p->contents[i];
+        bool asked = chosen(p, i) && errs[i].code == DMPI_OK;
+        p->needs[i] = asked && !dmpi_content_same(c, p->wanted);
+        if (p->needs[i])
+            p->results[i].replaced = c->present;
+        else if (asked && p->results[i].what == DMPI_PUSH_SKIPPED)
+            p->results[i].what = DMPI_PUSH_SAME;
+        any = any || p->needs[i];
     }
-    if (err->code != DMPI_ENOTFOUND)
-        return -1;
-    *err = (struct dmpi_err)DMPI_ERR_INIT;
-    p->needs[node] = true;
-    return 0;
+    return any;
 }
 
-// --- sending -----------------------------------------------------------------------------------
+// --- from a registry -----------------------------------------------------------------------------
 
-struct sending {
-    struct push *push;
-    const char *node;
-    struct dmpi_spool_reader *reader;
-    struct dmpi_source source;
-    int64_t told;
-};
-
-static ssize_t read_and_tell(void *arg, void *buf, size_t n, struct dmpi_err *err)
+static int pull_on(struct dmpi_engine *engine, size_t node, void *arg, struct dmpi_err *err)
 {
-    struct sending *s = arg;
-    ssize_t got = s->source.read(s->source.arg, buf, n, err);
+    struct dmpi_push *p = arg;
+    return p->needs[node] ? dmpi_push_pull(p, engine, node, err) : 0;
+}
+
+static void pull(struct dmpi_push *p, const char *what, struct dmpi_err *errs)
+{
+    struct dmpi_err err = DMPI_ERR_INIT;
+    p->pull = what;
+    if (dmpi_registry_auth(&p->auth, what, p->ctl, &err) < 0)
+        dmpi_warn("warning: %s", err.msg);
+    dmpi_fleet_each(p->fleet, p->ctl, 0, pull_on, p, errs);
+}
+
+// Nobody has it yet.
+static void pull_anywhere(struct dmpi_push *p, struct dmpi_err *errs)
+{
+    for (size_t i = 0; i < dmpi_fleet_size(p->fleet); i++)
+        p->needs[i] = chosen(p, i) && errs[i].code == DMPI_OK;
+    dmpi_autofree struct dmpi_err *pulled = dmpi_xcalloc(dmpi_fleet_size(p->fleet), sizeof *pulled);
+    pull(p, p->ref, pulled);
+    look(p, errs);
+    if (choose_source(p)) // the others may get it from who has it
+        return;
+    for (size_t i = 0; i < dmpi_fleet_size(p->fleet); i++)
+        if (pulled[i].code != DMPI_OK)
+            errs[i] = pulled[i];
+}
+
+// Exactly what is wanted; who cannot gets it sent.
+static bool pull_wanted(struct dmpi_push *p, struct dmpi_err *errs)
+{
+    size_t n = dmpi_fleet_size(p->fleet);
+    dmpi_autofree struct dmpi_err *pulled = dmpi_xcalloc(n, sizeof *pulled);
+    dmpi_autofree char *what = dmpi_xstrdup(p->wanted->pulled);
+    pull(p, what, pulled);
+    for (size_t i = 0; i < n; i++)
+        if (pulled[i].code != DMPI_OK)
+            dmpi_debug("%s; it is sent instead", pulled[i].msg);
+    look(p, errs);
+    return choose_source(p) && find_needs(p, errs);
+}
+
+// --- from an engine --------------------------------------------------------------------------------
+
+static void reading(void *arg, uint64_t bytes)
+{
+    struct dmpi_push *p = arg;
     int64_t now = dmpi_now_ms();
-    if (got == 0 || now - s->told >= TELL_MS) {
-        tell(s->push, s->node, dmpi_spool_sent(s->reader), dmpi_spool_size(s->reader));
-        s->told = now;
-    }
-    return got;
+    if (now - p->told < DMPI_PUSH_TELL_MS)
+        return;
+    p->told = now;
+    dmpi_push_tell(p, NULL, bytes, 0);
 }
 
-static int send_layers(struct push *p, struct dmpi_engine *engine, size_t node, size_t skip,
-                       struct dmpi_err *err)
+static int read_source(struct dmpi_push *p, struct dmpi_err *err)
 {
-    struct sending s = {.push = p, .node = dmpi_fleet_name(p->fleet, node)};
-    s.reader = dmpi_spool_open(p->spool, skip);
-    s.source = dmpi_spool_source(s.reader);
-    const struct dmpi_source source = {.read = read_and_tell, .arg = &s};
-    int rc = dmpi_image_load(engine, p->ctl, &source, NULL, NULL, err);
-    p->results[node].bytes += dmpi_spool_sent(s.reader);
-    dmpi_spool_close(s.reader);
-    return rc;
-}
-
-// Whether the image is there as sent and listed. An engine with the containerd store can accept an
-// incomplete image and then not list it.
-static int verify(struct push *p, struct dmpi_engine *engine, struct dmpi_err *err)
-{
-    dmpi_json_auto json_t *image = NULL, *listed = NULL;
-    dmpi_autofree char *filter = dmpi_xasprintf("reference=%s", p->ref);
-    const char *filters[] = {filter, NULL};
-    if (dmpi_image_inspect(engine, p->ctl, p->ref, &image, err) < 0 ||
-        dmpi_image_list(engine, p->ctl, filters, &listed, err) < 0)
+    struct dmpi_engine *engine = p->opts->local;
+    if (p->source >= 0 && dmpi_fleet_engine(&engine, p->fleet, (size_t)p->source, p->ctl, err) < 0)
         return -1;
-    if (!same_layers(image, dmpi_spool_layers(p->spool)) || json_array_size(listed) == 0)
-        return dmpi_err_set(err, DMPI_EENGINE, "the engine did not keep image %s as it was sent",
-                            p->ref);
-    return 0;
+    if (p->source >= 0)
+        dmpi_debug("image %s is taken from node %s", p->ref,
+                   dmpi_fleet_name(p->fleet, (size_t)p->source));
+    return dmpi_spool_make(&p->spool, engine, p->ref, reading, p, p->ctl, err);
 }
 
 static int send_to(struct dmpi_engine *engine, size_t node, void *arg, struct dmpi_err *err)
 {
-    struct push *p = arg;
-    struct dmpi_push_result *result = &p->results[node];
-    if (!p->needs[node])
-        return 0;
-    dmpi_json_auto json_t *image = NULL;
-    result->layers = dmpi_spool_layers(p->spool)->n;
-    if (p->opts->replace && dmpi_image_inspect(engine, p->ctl, p->ref, &image, err) == 0 &&
-        same_layers(image, dmpi_spool_layers(p->spool)))
-        return 0;
-    *err = (struct dmpi_err)DMPI_ERR_INIT;
-    if (layers_there(&result->had, p, engine, err) < 0)
+    struct dmpi_push *p = arg;
+    return p->needs[node] ? dmpi_push_send(p, engine, node, err) : 0;
+}
+
+static int send_all(struct dmpi_push *p, struct dmpi_err *errs, struct dmpi_err *err)
+{
+    if (read_source(p, err) < 0)
         return -1;
-    result->what = DMPI_PUSH_SENT;
-    int rc = send_layers(p, engine, node, result->had, err);
-    if (rc == 0)
-        rc = verify(p, engine, err);
-    if (rc == 0 || result->had == 0 || dmpi_ctl_check(p->ctl, err) < 0)
-        return rc;
-    // A layer may have been removed meanwhile, or this engine cannot build on what it has.
-    dmpi_debug("node %s: %s; the whole image is sent", dmpi_fleet_name(p->fleet, node), err->msg);
-    result->had = 0;
-    rc = send_layers(p, engine, node, 0, err);
-    return rc == 0 ? verify(p, engine, err) : -1;
-}
-
-static void reading(void *arg, uint64_t bytes)
-{
-    struct push *p = arg;
-    int64_t now = dmpi_now_ms();
-    if (now - p->told < TELL_MS)
-        return;
-    p->told = now;
-    tell(p, NULL, bytes, 0);
-}
-
-static bool any(const bool *needs, size_t n)
-{
+    size_t n = dmpi_fleet_size(p->fleet);
+    dmpi_autofree struct dmpi_err *sent = dmpi_xcalloc(n, sizeof *sent);
+    dmpi_fleet_each(p->fleet, p->ctl, 0, send_to, p, sent);
     for (size_t i = 0; i < n; i++)
-        if (needs[i])
-            return true;
-    return false;
+        if (chosen(p, i) && errs[i].code == DMPI_OK)
+            errs[i] = sent[i];
+    return 0;
 }
 
-long dmpi_push_image(struct dmpi_fleet *fleet, struct dmpi_engine *source, const char *ref,
-                     const struct dmpi_push_opts *opts, const struct dmpi_ctl *ctl,
-                     struct dmpi_push_result *results, struct dmpi_err *errs, struct dmpi_err *err)
+// --- all of it ---------------------------------------------------------------------------------
+
+// Asks who has what; p->wanted is NULL when nobody has it.
+static int survey(struct dmpi_push *p, struct dmpi_err *errs, struct dmpi_err *err)
+{
+    if (p->opts->local && dmpi_content_find(&p->local, p->opts->local, p->ref, p->ctl, err) < 0)
+        return -1;
+    look(p, errs);
+    choose_source(p);
+    return dmpi_ctl_check(p->ctl, err);
+}
+
+static int push(struct dmpi_push *p, struct dmpi_err *errs, struct dmpi_err *err)
+{
+    if (survey(p, errs, err) < 0)
+        return -1;
+    if (!p->wanted && !p->opts->registry)
+        return dmpi_err_set(err, DMPI_ENOTFOUND, "no engine has image %s", p->ref);
+    if (!p->wanted)
+        pull_anywhere(p, errs);
+    if (!p->wanted || dmpi_ctl_check(p->ctl, err) < 0)
+        return p->wanted ? -1 : 0; // errs tell
+    bool needed = find_needs(p, errs);
+    if (needed && p->opts->registry && p->wanted->pulled && !p->pull)
+        needed = pull_wanted(p, errs);
+    return needed ? send_all(p, errs, err) : 0;
+}
+
+static void open_push(struct dmpi_push *p, struct dmpi_fleet *fleet, const char *ref,
+                      const struct dmpi_push_opts *opts, const struct dmpi_ctl *ctl)
 {
     size_t n = dmpi_fleet_size(fleet);
-    dmpi_autofree bool *needs = dmpi_xcalloc(n, sizeof *needs);
-    struct push p = {.fleet = fleet,
-                     .ref = ref,
-                     .opts = opts,
-                     .ctl = ctl,
-                     .needs = needs,
-                     .results = results,
-                     .lock = PTHREAD_MUTEX_INITIALIZER};
-    memset(results, 0, n * sizeof *results);
-    long failed = (long)dmpi_fleet_each(fleet, ctl, 0, find_need, &p, errs);
-    if (!any(needs, n))
-        return failed;
-    if (dmpi_spool_make(&p.spool, source, ref, reading, &p, ctl, err) < 0)
-        return -1;
-    dmpi_autofree struct dmpi_err *second = dmpi_xcalloc(n, sizeof *second);
-    dmpi_fleet_each(fleet, ctl, 0, send_to, &p, second);
-    failed = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (errs[i].code == DMPI_OK)
-            errs[i] = second[i];
+    *p = (struct dmpi_push){.fleet = fleet,
+                            .ref = ref,
+                            .opts = opts,
+                            .ctl = ctl,
+                            .looked = dmpi_xcalloc(n, sizeof(bool)),
+                            .needs = dmpi_xcalloc(n, sizeof(bool)),
+                            .contents = dmpi_xcalloc(n, sizeof(struct dmpi_content))};
+    pthread_mutex_init(&p->lock, NULL);
+}
+
+static void close_push(struct dmpi_push *p)
+{
+    for (size_t i = 0; i < dmpi_fleet_size(p->fleet); i++)
+        dmpi_content_free(&p->contents[i]);
+    dmpi_content_free(&p->local);
+    dmpi_spool_free(p->spool);
+    dmpi_registry_auth_free(p->auth);
+    free(p->contents);
+    free(p->looked);
+    free(p->needs);
+    pthread_mutex_destroy(&p->lock);
+}
+
+static long count_failed(const struct dmpi_fleet *fleet, const struct dmpi_err *errs)
+{
+    long failed = 0;
+    for (size_t i = 0; i < dmpi_fleet_size(fleet); i++)
         failed += errs[i].code != DMPI_OK;
-    }
-    dmpi_spool_free(p.spool);
     return failed;
+}
+
+long dmpi_push_image(struct dmpi_fleet *fleet, const char *ref, const struct dmpi_push_opts *opts,
+                     const struct dmpi_ctl *ctl, struct dmpi_push_result *results,
+                     struct dmpi_err *errs, struct dmpi_err *err)
+{
+    struct dmpi_push p;
+    open_push(&p, fleet, ref, opts, ctl);
+    p.results = results;
+    memset(results, 0, dmpi_fleet_size(fleet) * sizeof *results);
+    int rc = push(&p, errs, err);
+    close_push(&p);
+    return rc < 0 ? -1 : count_failed(fleet, errs);
+}
+
+long dmpi_push_compare(struct dmpi_fleet *fleet, const char *ref, const struct dmpi_push_opts *opts,
+                       const struct dmpi_ctl *ctl, enum dmpi_standing *out, struct dmpi_err *errs,
+                       struct dmpi_err *err)
+{
+    struct dmpi_push p;
+    open_push(&p, fleet, ref, opts, ctl);
+    int rc = survey(&p, errs, err);
+    for (size_t i = 0; rc == 0 && i < dmpi_fleet_size(fleet); i++)
+        out[i] = !p.contents[i].present                        ? DMPI_IMAGE_ABSENT
+                 : dmpi_content_same(&p.contents[i], p.wanted) ? DMPI_IMAGE_SAME
+                                                               : DMPI_IMAGE_OTHER;
+    close_push(&p);
+    return rc < 0 ? -1 : count_failed(fleet, errs);
 }

@@ -160,6 +160,7 @@ static int read_config(struct dmpi_spool *spool, const struct save *s, const cha
     spool->config_len = text.len;
     spool->config = dmpi_buf_steal(&text);
     dmpi_sha256_hex(spool->config, spool->config_len, spool->config_digest);
+    memcpy(spool->word, spool->config_digest, sizeof spool->word - 1);
     return rc < 0 ? dmpi_err_wrap(err, "image configuration") : 0;
 }
 
@@ -253,4 +254,26 @@ const struct dmpi_strv *dmpi_spool_layers(const struct dmpi_spool *spool)
 const char *dmpi_spool_ref(const struct dmpi_spool *spool)
 {
     return spool->ref;
+}
+
+uint64_t dmpi_spool_bytes(const struct dmpi_spool *spool, size_t skip)
+{
+    uint64_t bytes = 0;
+    for (size_t i = skip; i < spool->diff_ids.n; i++)
+        bytes += spool->layers[i].size;
+    return bytes;
+}
+
+size_t dmpi_spool_stop(const struct dmpi_spool *spool, size_t skip, uint64_t bytes)
+{
+    size_t end = skip;
+    uint64_t stretch = 0;
+    while (end < spool->diff_ids.n && stretch < bytes)
+        stretch += spool->layers[end++].size;
+    return dmpi_spool_bytes(spool, end) < bytes ? spool->diff_ids.n : end;
+}
+
+const char *dmpi_spool_word(const struct dmpi_spool *spool)
+{
+    return spool->word;
 }

@@ -32,13 +32,31 @@ const struct dmpi_strv *dmpi_spool_layers(const struct dmpi_spool *spool);
 // The name that the image was saved under. Borrowed.
 const char *dmpi_spool_ref(const struct dmpi_spool *spool);
 
-// The image as an archive for POST /images/load without its first `skip` layers: an OCI layout that
-// also has Docker's own manifest.json, the one form which every engine from 20.10 on completes from
-// layers that it has. To be freed; several may be read at once from one spool.
+// A stretch of the image: its layers from `skip` up to `end`. With end below the number of layers it
+// makes an image of its own under `name`, which holds the layers up to there until the next stretch
+// builds on it; else it makes the image itself, and name is not used.
+struct dmpi_spool_part {
+    size_t skip, end;
+    const char *name;
+};
+
+// The end of a stretch from `skip` that is worth a step of its own: at least `bytes`, and no small
+// rest after it.
+size_t dmpi_spool_stop(const struct dmpi_spool *spool, size_t skip, uint64_t bytes);
+
+// Bytes of the layers from `skip` on.
+uint64_t dmpi_spool_bytes(const struct dmpi_spool *spool, size_t skip);
+
+// A short word for exactly this image, fit for a tag. Borrowed.
+const char *dmpi_spool_word(const struct dmpi_spool *spool);
+
+// A stretch as an archive for POST /images/load: an OCI layout that also has Docker's own
+// manifest.json, the one form which every engine from 20.10 on completes from layers that it has. To
+// be freed; several may be read at once from one spool.
 struct dmpi_spool_reader;
-struct dmpi_spool_reader *dmpi_spool_open(const struct dmpi_spool *spool, size_t skip);
+struct dmpi_spool_reader *dmpi_spool_open(const struct dmpi_spool *spool,
+                                          const struct dmpi_spool_part *part);
 struct dmpi_source dmpi_spool_source(struct dmpi_spool_reader *reader);
-uint64_t dmpi_spool_size(const struct dmpi_spool_reader *reader); // bytes of the whole archive
 uint64_t dmpi_spool_sent(const struct dmpi_spool_reader *reader); // bytes that were read
 void dmpi_spool_close(struct dmpi_spool_reader *reader);          // NULL is allowed
 

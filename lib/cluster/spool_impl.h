@@ -22,6 +22,7 @@ struct dmpi_spool {
     char *config; // the image's configuration, exactly as the engine wrote it
     size_t config_len;
     char config_digest[DMPI_SHA256_HEX];
+    char word[13]; // its beginning
     struct dmpi_strv diff_ids;
     struct dmpi_spool_layer *layers; // one for each diff id
 };

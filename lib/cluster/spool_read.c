@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -19,13 +20,23 @@ struct piece {
     uint64_t offset, size; // in the file, after the text
 };
 
+// What the archive is about: the image itself, or the stopover that a stretch makes.
+struct about {
+    const struct dmpi_spool *spool;
+    const char *ref;
+    size_t n; // layers
+    const char *config;
+    size_t config_len;
+    char config_digest[DMPI_SHA256_HEX];
+};
+
 struct dmpi_spool_reader {
     const struct dmpi_spool *spool;
     struct dmpi_buf text;
     struct piece *pieces;
     size_t n, at;  // at: piece being read
     uint64_t done; // bytes read of that piece
-    uint64_t size, sent;
+    uint64_t sent;
     size_t text_begin; // of the piece being built
 };
 
@@ -36,7 +47,6 @@ static void end_piece(struct dmpi_spool_reader *r, uint64_t offset, uint64_t siz
                                        .text_len = r->text.len - r->text_begin,
                                        .offset = offset,
                                        .size = size};
-    r->size += r->text.len - r->text_begin + size;
     r->text_begin = r->text.len;
 }
 
@@ -77,11 +87,11 @@ static json_t *descriptor(const char *type, const char *digest, uint64_t size)
     return o;
 }
 
-static json_t *oci_manifest(const struct dmpi_spool *spool)
+static json_t *oci_manifest(const struct about *about)
 {
     json_t *layers = dmpi_json_new_arr();
-    for (size_t i = 0; i < spool->diff_ids.n; i++) {
-        const struct dmpi_spool_layer *l = &spool->layers[i];
+    for (size_t i = 0; i < about->n; i++) {
+        const struct dmpi_spool_layer *l = &about->spool->layers[i];
         dmpi_json_add(layers,
                       descriptor(l->compressed ? OCI "layer.v1.tar+gzip" : OCI "layer.v1.tar",
                                  l->digest, l->size));
@@ -90,7 +100,7 @@ static json_t *oci_manifest(const struct dmpi_spool *spool)
     dmpi_json_set_int(o, "schemaVersion", 2);
     dmpi_json_set_str(o, "mediaType", OCI "manifest.v1+json");
     dmpi_json_set(o, "config",
-                  descriptor(OCI "config.v1+json", spool->config_digest, spool->config_len));
+                  descriptor(OCI "config.v1+json", about->config_digest, about->config_len));
     dmpi_json_set(o, "layers", layers);
     return o;
 }
@@ -107,10 +117,10 @@ static char *full_name(const char *ref)
     return dmpi_xasprintf("docker.io/%s%s", slash ? "" : "library/", ref);
 }
 
-static json_t *oci_index(const struct dmpi_spool *spool, const char *digest, size_t size)
+static json_t *oci_index(const char *ref, const char *digest, size_t size)
 {
-    dmpi_autofree char *name = full_name(spool->ref);
-    const char *colon = strrchr(spool->ref, ':');
+    dmpi_autofree char *name = full_name(ref);
+    const char *colon = strrchr(ref, ':');
     json_t *annotations = dmpi_json_new_obj();
     dmpi_json_set_str(annotations, "io.containerd.image.name", name);
     dmpi_json_set_str(annotations, "org.opencontainers.image.ref.name",
@@ -126,15 +136,16 @@ static json_t *oci_index(const struct dmpi_spool *spool, const char *digest, siz
     return o;
 }
 
-static json_t *docker_manifest(const struct dmpi_spool *spool)
+static json_t *docker_manifest(const struct about *about)
 {
     json_t *layers = dmpi_json_new_arr(), *tags = dmpi_json_new_arr(), *list = dmpi_json_new_arr();
-    for (size_t i = 0; i < spool->diff_ids.n; i++) {
-        dmpi_autofree char *path = dmpi_xasprintf("blobs/sha256/%s", spool->layers[i].digest);
+    for (size_t i = 0; i < about->n; i++) {
+        dmpi_autofree char *path =
+            dmpi_xasprintf("blobs/sha256/%s", about->spool->layers[i].digest);
         dmpi_json_add_str(layers, path);
     }
-    dmpi_autofree char *config = dmpi_xasprintf("blobs/sha256/%s", spool->config_digest);
-    dmpi_json_add_str(tags, spool->ref);
+    dmpi_autofree char *config = dmpi_xasprintf("blobs/sha256/%s", about->config_digest);
+    dmpi_json_add_str(tags, about->ref);
     json_t *o = dmpi_json_new_obj();
     dmpi_json_set_str(o, "Config", config);
     dmpi_json_set(o, "RepoTags", tags);
@@ -143,22 +154,47 @@ static json_t *docker_manifest(const struct dmpi_spool *spool)
     return list;
 }
 
-static void add_descriptions(struct dmpi_tar_writer *w, const struct dmpi_spool *spool)
+static void add_descriptions(struct dmpi_tar_writer *w, const struct about *about)
 {
     char digest[DMPI_SHA256_HEX];
-    dmpi_json_auto json_t *manifest = oci_manifest(spool);
+    dmpi_json_auto json_t *manifest = oci_manifest(about);
     dmpi_autofree char *text = dmpi_json_dump(manifest);
     dmpi_sha256_hex(text, strlen(text), digest);
-    dmpi_json_auto json_t *index = oci_index(spool, digest, strlen(text));
-    dmpi_json_auto json_t *docker = docker_manifest(spool);
+    dmpi_json_auto json_t *index = oci_index(about->ref, digest, strlen(text));
+    dmpi_json_auto json_t *docker = docker_manifest(about);
     dmpi_autofree char *manifest_path = dmpi_xasprintf("blobs/sha256/%s", digest);
-    dmpi_autofree char *config_path = dmpi_xasprintf("blobs/sha256/%s", spool->config_digest);
+    dmpi_autofree char *config_path = dmpi_xasprintf("blobs/sha256/%s", about->config_digest);
     static const char layout[] = "{\"imageLayoutVersion\":\"1.0.0\"}";
     add_text(w, "oci-layout", layout, sizeof layout - 1);
     add_json(w, "index.json", index);
     add_json(w, "manifest.json", docker);
-    add_text(w, config_path, spool->config, spool->config_len);
+    add_text(w, config_path, about->config, about->config_len);
     add_text(w, manifest_path, text, strlen(text));
+}
+
+// The configuration of a stopover: the image's own platform, the first `end` layers, made now.
+static char *stopover_config(const struct dmpi_spool *spool, size_t end)
+{
+    static const char *const kept[] = {"architecture", "os", "variant"};
+    struct dmpi_err err = DMPI_ERR_INIT;
+    dmpi_json_auto json_t *own = NULL, *config = dmpi_json_new_obj();
+    dmpi_json_parse(&own, spool->config, spool->config_len, &err); // was parsed before
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(kept); i++)
+        if (json_object_get(own, kept[i]))
+            dmpi_json_set(config, kept[i], json_incref(json_object_get(own, kept[i])));
+    char now[32];
+    struct tm tm;
+    time_t clock = time(NULL);
+    strftime(now, sizeof now, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&clock, &tm));
+    json_t *layers = dmpi_json_new_arr(), *rootfs = dmpi_json_new_obj();
+    for (size_t i = 0; i < end; i++)
+        dmpi_json_add_str(layers, spool->diff_ids.v[i]);
+    dmpi_json_set_str(rootfs, "type", "layers");
+    dmpi_json_set(rootfs, "diff_ids", layers);
+    dmpi_json_set_str(config, "created", now);
+    dmpi_json_set(config, "config", dmpi_json_new_obj());
+    dmpi_json_set(config, "rootfs", rootfs);
+    return dmpi_json_dump(config);
 }
 
 static bool sent_before(const struct dmpi_spool *spool, size_t skip, size_t i)
@@ -169,17 +205,26 @@ static bool sent_before(const struct dmpi_spool *spool, size_t skip, size_t i)
     return false;
 }
 
-struct dmpi_spool_reader *dmpi_spool_open(const struct dmpi_spool *spool, size_t skip)
+struct dmpi_spool_reader *dmpi_spool_open(const struct dmpi_spool *spool,
+                                          const struct dmpi_spool_part *part)
 {
     struct dmpi_spool_reader *r = dmpi_xcalloc(1, sizeof *r);
     struct dmpi_tar_writer w;
     struct dmpi_err err = DMPI_ERR_INIT;
+    bool whole = part->end == spool->diff_ids.n;
+    dmpi_autofree char *own = whole ? NULL : stopover_config(spool, part->end);
+    struct about about = {.spool = spool,
+                          .ref = whole ? spool->ref : part->name,
+                          .n = part->end,
+                          .config = whole ? spool->config : own,
+                          .config_len = whole ? spool->config_len : strlen(own)};
+    dmpi_sha256_hex(about.config, about.config_len, about.config_digest);
     r->spool = spool;
     r->text = (struct dmpi_buf)DMPI_BUF_INIT(TEXT_MAX);
     dmpi_tar_writer_init(&w, dmpi_tar_write_buf, &r->text);
-    add_descriptions(&w, spool);
-    for (size_t i = skip; i < spool->diff_ids.n; i++)
-        if (!sent_before(spool, skip, i))
+    add_descriptions(&w, &about);
+    for (size_t i = part->skip; i < part->end; i++)
+        if (!sent_before(spool, part->skip, i))
             add_blob(r, &w, &spool->layers[i]);
     dmpi_tar_finish(&w, &err);
     end_piece(r, 0, 0);
@@ -224,11 +269,6 @@ static ssize_t read_some(void *arg, void *buf, size_t n, struct dmpi_err *err)
 struct dmpi_source dmpi_spool_source(struct dmpi_spool_reader *reader)
 {
     return (struct dmpi_source){.read = read_some, .arg = reader};
-}
-
-uint64_t dmpi_spool_size(const struct dmpi_spool_reader *reader)
-{
-    return reader->size;
 }
 
 uint64_t dmpi_spool_sent(const struct dmpi_spool_reader *reader)
