@@ -128,6 +128,13 @@ static int push_member_image(struct dmpi_engine *local, struct dmpi_fleet *fleet
             return -1;
         warn(ref, err);
     }
+    size_t wanted = 0, refused = 0;
+    for (size_t node = 0; node < dmpi_fleet_size(fleet); node++) {
+        wanted += nodes[node];
+        refused += errs[node].code == DMPI_EENGINE;
+    }
+    if (wanted == refused) /* nobody could get it, so nothing of it can come up */
+        return dmpi_fleet_sum(fleet, errs, err);
     for (size_t node = 0; node < dmpi_fleet_size(fleet); node++)
         warn(ref, &errs[node]);
     *err = (struct dmpi_err)DMPI_ERR_INIT;

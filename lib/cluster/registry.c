@@ -16,9 +16,8 @@
 #include "base/spawn.h"
 #include "base/text.h"
 
-// Docker's own names for its registry.
+// What Docker calls its own registry in image names. In config.json it goes by hosts below that name.
 #define HUB "docker.io"
-#define HUB_KEY "https://index.docker.io/v1/"
 #define CONFIG_MAX ((size_t)4 << 20)
 #define ANSWER_MAX ((size_t)64 * 1024)
 #define HELPER_MS ((int64_t)60000) // some ask the user, or the network
@@ -58,19 +57,26 @@ static bool is_registry(const char *key, const char *registry)
 {
     const char *scheme = strstr(key, "://");
     const char *host = scheme ? scheme + 3 : key;
-    size_t n = strcspn(host, "/");
-    if (strcmp(registry, HUB) == 0)
-        return strcmp(key, HUB_KEY) == 0 || (n == strlen(HUB) && strncmp(host, HUB, n) == 0);
-    return strlen(registry) == n && strncmp(host, registry, n) == 0;
+    size_t n = strcspn(host, "/"), len = strlen(registry);
+    if (strcmp(registry, HUB) == 0 && n > len && host[n - len - 1] == '.') {
+        host += n - len;
+        n = len;
+    }
+    return len == n && strncmp(host, registry, n) == 0;
 }
 
-static const json_t *find_auth(const json_t *config, const char *registry)
+// The entry of "auths" for a registry, and the name that it has there.
+static const json_t *find_auth(const char **name, const json_t *config, const char *registry)
 {
     const char *key;
     json_t *value;
-    json_object_foreach (dmpi_json_obj(config, "auths"), key, value)
-        if (is_registry(key, registry))
+    *name = registry;
+    json_object_foreach (dmpi_json_obj(config, "auths"), key, value) {
+        if (is_registry(key, registry)) {
+            *name = key;
             return value;
+        }
+    }
     return NULL;
 }
 
@@ -89,7 +95,7 @@ static const char *find_helper(const json_t *config, const char *registry)
 // --- what a credential becomes -------------------------------------------------------------------
 
 // JSON in base64 of the alphabet for URLs, as the engine wants it.
-static char *header_of(const char *registry, const char *user, const char *secret, bool token)
+static char *header_of(const char *server, const char *user, const char *secret, bool token)
 {
     dmpi_json_auto json_t *o = dmpi_json_new_obj();
     if (token) {
@@ -98,7 +104,7 @@ static char *header_of(const char *registry, const char *user, const char *secre
         dmpi_json_set_str(o, "username", user);
         dmpi_json_set_str(o, "password", secret);
     }
-    dmpi_json_set_str(o, "serveraddress", strcmp(registry, HUB) == 0 ? HUB_KEY : registry);
+    dmpi_json_set_str(o, "serveraddress", server);
     char *text = dmpi_json_dump(o);
     char *header = dmpi_base64_encode(text, strlen(text));
     dmpi_secret_free(text, strlen(text));
@@ -108,13 +114,13 @@ static char *header_of(const char *registry, const char *user, const char *secre
 }
 
 // {"auth": base64 of "user:password"} or {"identitytoken": ...}
-static int from_file(char **out, const json_t *auth, const char *registry, struct dmpi_err *err)
+static int from_file(char **out, const json_t *auth, const char *server, struct dmpi_err *err)
 {
     const char *token = dmpi_json_str(auth, "identitytoken");
     const char *text = dmpi_json_str(auth, "auth");
     struct dmpi_buf pair DMPI_AUTO(dmpi_secret_buf_free) = DMPI_BUF_INIT_SECRET(ANSWER_MAX);
     if (token && *token) {
-        *out = header_of(registry, NULL, token, true);
+        *out = header_of(server, NULL, token, true);
         return 0;
     }
     if (!text || !*text) // docker leaves an empty entry where a store has the secret
@@ -125,10 +131,10 @@ static int from_file(char **out, const json_t *auth, const char *registry, struc
     if (!colon)
         return dmpi_err_set(
             err, DMPI_EPARSE,
-            "docker's credentials for %s are damaged: `docker login %s` renews them", registry,
-            registry);
+            "docker's credentials for %s are damaged: `docker login %s` renews them", server,
+            server);
     *colon = '\0';
-    *out = header_of(registry, pair.data, colon + 1, false);
+    *out = header_of(server, pair.data, colon + 1, false);
     return 0;
 }
 
@@ -177,8 +183,8 @@ static int run_helper(struct dmpi_buf *out, int *code, const char *name, const c
 }
 
 // The helper's "not found" is no failure: then there is just no login.
-static int from_helper(char **out, const char *name, const char *registry,
-                       const struct dmpi_ctl *ctl, struct dmpi_err *err)
+static int from_helper(char **out, const char *name, const char *server, const struct dmpi_ctl *ctl,
+                       struct dmpi_err *err)
 {
     struct dmpi_buf text DMPI_AUTO(dmpi_secret_buf_free) = DMPI_BUF_INIT_SECRET(ANSWER_MAX);
     dmpi_json_auto json_t *answer = NULL;
@@ -186,18 +192,17 @@ static int from_helper(char **out, const char *name, const char *registry,
     if (strchr(name, '/'))
         return dmpi_err_set(err, DMPI_EINVAL, "docker's credentials: no helper can be called '%s'",
                             name);
-    const char *server = strcmp(registry, HUB) == 0 ? HUB_KEY : registry;
     if (run_helper(&text, &code, name, server, ctl, err) < 0)
-        return dmpi_err_wrap(err, "credentials for %s: docker-credential-%s", registry, name);
+        return dmpi_err_wrap(err, "credentials for %s: docker-credential-%s", server, name);
     if (code != 0 && text.len && strstr(dmpi_buf_str(&text), "credentials not found"))
         return 0;
     if (code != 0 || dmpi_json_parse(&answer, dmpi_buf_str(&text), text.len, err) < 0 ||
         !dmpi_json_str(answer, "Secret"))
         return dmpi_err_set(err, DMPI_EDENIED,
                             "credentials for %s: docker-credential-%s gave none (exit code %d)",
-                            registry, name, code);
+                            server, name, code);
     const char *user = dmpi_json_str(answer, "Username");
-    *out = header_of(registry, user ? user : "", dmpi_json_str(answer, "Secret"),
+    *out = header_of(server, user ? user : "", dmpi_json_str(answer, "Secret"),
                      user && strcmp(user, "<token>") == 0);
     return 0;
 }
@@ -210,11 +215,11 @@ int dmpi_registry_auth(char **out, const char *ref, const struct dmpi_ctl *ctl,
     *out = NULL;
     if (read_config(&config, err) < 0)
         return -1;
-    const char *helper = find_helper(config, registry);
-    if (helper && from_helper(out, helper, registry, ctl, err) < 0)
+    const char *helper = find_helper(config, registry), *server;
+    const json_t *auth = find_auth(&server, config, registry);
+    if (helper && from_helper(out, helper, server, ctl, err) < 0)
         return -1;
-    const json_t *auth = *out ? NULL : find_auth(config, registry);
-    return auth ? from_file(out, auth, registry, err) : 0;
+    return auth && !*out ? from_file(out, auth, server, err) : 0;
 }
 
 void dmpi_registry_auth_free(char *auth)

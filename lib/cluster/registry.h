@@ -16,7 +16,7 @@ int dmpi_registry_auth(char **out, const char *ref, const struct dmpi_ctl *ctl,
 
 void dmpi_registry_auth_free(char *auth); // wiped; NULL is allowed
 
-// The registry of an image reference: "ghcr.io", "localhost:5000", or "docker.io" for one that names
+// The registry of an image reference: "registry.example", "localhost:5000", or "docker.io" for one that names
 // none. To be freed.
 char *dmpi_registry_of(const char *ref);
 

@@ -93,29 +93,27 @@ like "$err" '^h0: got dockmpi/launcher:latest: .*another image had that name' 'b
 ok 'down' dockmpi down -f one.yaml
 
 # ---- what has arrived is not sent again -------------------------------------------------------------
-for i in 1 2 3; do
+for i in 1 2 3 4; do
     head -c $((34 * 1024 * 1024)) /dev/urandom >big
     mkdir -p context && mv big "context/big$i"
 done
-{ echo "FROM $repo:base"; echo "LABEL $label"; for i in 1 2 3; do echo "COPY big$i /"; done; } >context/Dockerfile
-DOCKER_BUILDKIT=0 docker build -q -t "$repo:grow" context >/dev/null 2>&1 || fail 'an image of three large layers'
+{ echo "FROM $repo:base"; echo "LABEL $label"; for i in 1 2 3 4; do echo "COPY big$i /"; done; } >context/Dockerfile
+DOCKER_BUILDKIT=0 docker build -q -t "$repo:grow" context >/dev/null 2>&1 || fail 'an image of four large layers'
 rm -rf context
 profile grow "$repo:grow" built
-cuts=()
-has_part() { lab exec "$1" docker images -q dockmpi/partial | grep -q .; }
-# cut_off HOST: a client that is killed as soon as the first layers are there.
+# cut_off HOST: a client that is killed as soon as that engine has taken the first layers in.
 cut_off() {
-    local client rc
-    lab slow "$1" 50 0
+    local client rc told
+    exec {told}< <(lab exec "$1" timeout 120 docker events --since "$(lab exec "$1" date +%s)" --filter type=image --filter event=load)
     dockmpi image push grow --node "$1" -f hosts.yaml >"cut.$1" 2>&1 </dev/null &
     client=$!
-    wait_until 120 has_part "$1"
+    read -t 120 -r -u "$told" _
     rc=$?
     kill -KILL $client
     wait $client 2>/dev/null
-    lab fast "$1"
     return $rc
 }
+cuts=()
 for host in h0 h1 h2; do
     cut_off $host &
     cuts[${#cuts[@]}]=$!
@@ -123,11 +121,9 @@ done
 for pid in "${cuts[@]}"; do
     if wait "$pid"; then pass 'the first layers of three arrive'; else fail 'the first layers of three arrive'; fi
 done
-is "$(on_all docker images -q "$repo:grow")" '' 'a client that was killed leaves no image of that name'
-before=$(received h1)
 ok 'image push again' dockmpi image push grow -f hosts.yaml
-is "$(grep -cE ' got .*, [23] of 4 layers were there already' <<<"$err")" 3 'goes on where it was' || diag
-is "$(($(received h1) - before < 75 * 1024 * 1024))" 1 'and does not send again what had arrived'
+is "$(awk '/ got / { split($4, n, "[A-Z]"); big = $4 ~ /MiB/ ? n[1] : 0; good += $5 > 1 && big <= (5 - $5) * 34 + 1 } END { print good }' <<<"$err")" \
+    3 'and sends what had not arrived, and that alone' || diag
 is "$(on_all docker images -q dockmpi/partial)" '' 'nothing of the way there is left'
 is "$(on_all docker run --rm --network none --entrypoint /none "$repo:grow" 2>&1 | grep -c 'no such file')" 3 \
     'every host can make containers of it'

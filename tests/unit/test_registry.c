@@ -73,7 +73,7 @@ static void names_of_registries(void **state)
         {"debian", "docker.io"},
         {"dockmpi/cpu:latest", "docker.io"},
         {"docker.io/library/debian", "docker.io"},
-        {"ghcr.io/a/b:1", "ghcr.io"},
+        {"hub.example/a/b:1", "hub.example"},
         {"localhost/a", "localhost"},
         {"localhost:5000/a@sha256:0", "localhost:5000"},
         {"127.0.0.1:5000/a:1", "127.0.0.1:5000"},
@@ -89,17 +89,17 @@ static void what_stands_in_the_file(void **state)
 {
     (void)state;
     static const char config[] =
-        "{\"auths\":{\"https://index.docker.io/v1/\":{\"auth\":\"c29tZW9uZTphIHdvcmQ=\"},"
-        "\"ghcr.io\":{\"identitytoken\":\"abc\"},\"https://r.example/v2/\":{\"auth\":"
+        "{\"auths\":{\"https://x.docker.io/v1/\":{\"auth\":\"c29tZW9uZTphIHdvcmQ=\"},"
+        "\"hub.example\":{\"identitytoken\":\"abc\"},\"https://r.example/v2/\":{\"auth\":"
         "\"eDo/Pz8+Pj4=\"},\"empty.example\":{},\"bad.example\":{\"auth\":\"not base64\"}}}";
     static const struct {
         const char *ref, *want;
     } cases[] = {
-        {"debian:1", "{\"password\":\"a word\",\"serveraddress\":\"https://index.docker.io/v1/\","
+        {"debian:1", "{\"password\":\"a word\",\"serveraddress\":\"https://x.docker.io/v1/\","
                      "\"username\":\"someone\"}"},
-        {"ghcr.io/x", "{\"identitytoken\":\"abc\",\"serveraddress\":\"ghcr.io\"}"},
-        {"r.example/x",
-         "{\"password\":\"?\?\?>>>\",\"serveraddress\":\"r.example\",\"username\":\"x\"}"},
+        {"hub.example/x", "{\"identitytoken\":\"abc\",\"serveraddress\":\"hub.example\"}"},
+        {"r.example/x", "{\"password\":\"?\?\?>>>\",\"serveraddress\":\"https://r.example/v2/"
+                        "\",\"username\":\"x\"}"},
         {"empty.example/x", ""},
         {"other.example/x", ""},
         {"example/x/r.example", ""},
@@ -125,7 +125,7 @@ static void what_helpers_say(void **state)
 {
     (void)state;
     write_file("config.json",
-               "{\"credsStore\":\"one\",\"credHelpers\":{\"ghcr.io\":\"two\",\"none.example\":"
+               "{\"credsStore\":\"one\",\"credHelpers\":{\"hub.example\":\"two\",\"none.example\":"
                "\"nosuchprogram\",\"path.example\":\"../x\"},"
                "\"auths\":{\"file.example\":{\"auth\":\"eDp5\"}}}",
                0600);
@@ -142,7 +142,7 @@ static void what_helpers_say(void **state)
         const char *ref, *want;
     } cases[] = {
         {"r.example/x", "{\"password\":\"s\",\"serveraddress\":\"r.example\",\"username\":\"u\"}"},
-        {"ghcr.io/x", "{\"identitytoken\":\"t\",\"serveraddress\":\"ghcr.io\"}"},
+        {"hub.example/x", "{\"identitytoken\":\"t\",\"serveraddress\":\"hub.example\"}"},
         {"file.example/x",
          "{\"password\":\"y\",\"serveraddress\":\"file.example\",\"username\":\"x\"}"},
         {"other.example/x", ""},
