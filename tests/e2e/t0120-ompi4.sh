@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# The generation of Open MPI before ours: as Debian 12 has it, and in a folder of its own under PyTorch.
+# timeout: 900
+# debug: no (what runs in the client is what t0020 runs; torch takes its time)
+# valgrind: no (likewise)
+. "$(dirname "$0")/lib.sh"
+need_image ompi4
+need_image cpu
+need_image ompi4_torch
+c=$(cluster four)
+run() { dockmpi run --name "$c" "$@"; }
+
+ok 'up with Open MPI 4.1' dockmpi up --name "$c" --workers 2 --image ompi4
+ok 'a program on every worker' run -- hostname
+is "$(sort out | xargs)" "dockmpi-$c-worker-0 dockmpi-$c-worker-1" 'each ran where it was to'
+ok 'its version' run -- ompi_info --version
+is "$(grep -c '^Open MPI v4\.1\.' out)" 2 'it is 4.1 on both'
+exits 7 'an exit code comes back' run -n 1 -- sh -c 'exit 7'
+ok 'allreduce_mpi4py' run allreduce_mpi4py
+like "$out" '^PASS .* 2 ranks on 2 hosts' 'all sums are right'
+ok 'allreduce_mpi4py over UCX' run --tune ucx allreduce_mpi4py
+like "$out" '^PASS ' 'all sums are right'
+ok 'down' dockmpi down --name "$c"
+
+ok 'up with PyTorch on Open MPI 4.1' dockmpi up --name "$c" --workers 2 --image ompi4_torch
+for tune in tcp ucx; do
+    ok "DDP, backend mpi, --tune $tune" run --tune $tune --backend mpi multinode_ddp_mpi -- 3 10 --fresh
+    like "$out" '^rank 1 of 2 .*: cpu, mpi$' 'the backend is mpi'
+    like "$out" '^done: 2 ranks hold the same weights' 'the ranks agree'
+    unlike "$err" 'unable to open|WARN|Assertion' 'no library is of the other generation'
+done
+# shellcheck disable=SC2016
+ok 'where Open MPI is' run -n 1 -- sh -c 'command -v ompi_info; ompi_info --version'
+is "$(sed -n '1p;2s/\.[0-9]*$//p' out)" $'/opt/openmpi4/bin/ompi_info\nOpen MPI v4.1' 'ranks have that of /opt, of generation 4.1'
+ok 'down' dockmpi down --name "$c"
