@@ -27,13 +27,11 @@ void dmpi_onhost_ssh_argv(struct dmpi_strv *out, const struct dmpi_ssh_config *c
                           const struct dmpi_endpoint *ep, const struct dmpi_strv *command, bool tty)
 {
     static const char *const options[] = {
-        "-oStrictHostKeyChecking=yes",
-        "-oControlMaster=no",
-        "-oControlPath=none",
-        "-oConnectTimeout=10",
-        "-oServerAliveInterval=15",
-        "-oServerAliveCountMax=3",
-        "-oLogLevel=ERROR",
+        "-oStrictHostKeyChecking=yes", "-oControlMaster=no",
+        "-oControlPath=none",          "-oClearAllForwardings=yes",
+        "-oPermitLocalCommand=no",     "-oRemoteCommand=none",
+        "-oConnectTimeout=10",         "-oServerAliveInterval=15",
+        "-oServerAliveCountMax=3",     "-oLogLevel=ERROR",
     };
     dmpi_ssh_config_argv(out, c, ep);
     dmpi_strv_add_array(out, options, DMPI_ARRAY_LEN(options));

@@ -16,14 +16,13 @@
 struct lane {
     struct dmpi_ssh_pump *pump;       /* by libssh2 */
     struct dmpi_ssh_program *program; /* or by the ssh program */
-    char path[108];
     pthread_mutex_t lock;
 };
 
 struct ssh_state {
     struct dmpi_ssh_config config;
-    char dir[96];             /* private folder of the sockets */
     atomic_bool only_program; /* libssh2 was tried in vain */
+    atomic_bool forwards;     /* the server forwards the engine's socket */
     struct lane lanes[DMPI_LANE_COUNT];
 };
 
@@ -50,7 +49,10 @@ static int lane_by_library(struct dmpi_transport *t, struct lane *lane, bool *pr
         return -1;
     }
     const char *remote = t->ep.path ? t->ep.path : DMPI_DOCKER_SOCK;
-    return dmpi_ssh_pump_start(&lane->pump, &session, remote, lane->path, ctl, err);
+    if (dmpi_ssh_pump_start(&lane->pump, &session, remote, ctl, err) != 0)
+        return -1;
+    st->forwards = dmpi_ssh_pump_forwards(lane->pump);
+    return 0;
 }
 
 static int lane_by_program(struct dmpi_transport *t, struct lane *lane, const struct dmpi_ctl *ctl,
@@ -58,7 +60,7 @@ static int lane_by_program(struct dmpi_transport *t, struct lane *lane, const st
 {
     struct ssh_state *st = t->state;
     struct dmpi_err first = *err;
-    if (dmpi_ssh_program_start(&lane->program, &st->config, &t->ep, lane->path, ctl, err) == 0) {
+    if (dmpi_ssh_program_start(&lane->program, &st->config, &t->ep, ctl, err) == 0) {
         if (first.code != DMPI_OK)
             dmpi_info("%s: reached by the ssh program (%s)", t->name, first.msg);
         return 0;
@@ -68,12 +70,27 @@ static int lane_by_program(struct dmpi_transport *t, struct lane *lane, const st
     return dmpi_err_set(err, first.code, "%.600s; %.400s", first.msg, err->msg);
 }
 
-static int lane_start(struct dmpi_transport *t, struct lane *lane, const struct dmpi_ctl *ctl,
+/* The ssh program encrypts large bodies in less time than libssh2, but takes longer to start. */
+static bool faster_by_program(const struct ssh_state *st, enum dmpi_lane which)
+{
+    return which == DMPI_LANE_BULK && st->forwards && st->config.program;
+}
+
+static int lane_start(struct dmpi_transport *t, enum dmpi_lane which, const struct dmpi_ctl *ctl,
                       struct dmpi_err *err)
 {
     struct ssh_state *st = t->state;
+    struct lane *lane = &st->lanes[which];
     bool program = st->only_program;
     *err = (struct dmpi_err)DMPI_ERR_INIT;
+    if (!program && faster_by_program(st, which)) {
+        if (dmpi_ssh_program_start(&lane->program, &st->config, &t->ep, ctl, err) == 0)
+            return 0;
+        if (dmpi_ctl_check(ctl, err) != 0)
+            return -1;
+        dmpi_info("%s: large bodies go by libssh2 (%s)", t->name, err->msg);
+        *err = (struct dmpi_err)DMPI_ERR_INIT;
+    }
     if (!program && lane_by_library(t, lane, &program, ctl, err) == 0)
         return 0;
     if (!program || !st->config.program)
@@ -84,8 +101,9 @@ static int lane_start(struct dmpi_transport *t, struct lane *lane, const struct 
     return 0;
 }
 
-static int lane_ensure(struct dmpi_transport *t, enum dmpi_lane which, const struct dmpi_ctl *ctl,
-                       struct dmpi_err *err)
+/* Makes sure that it is there and points easy (may be NULL) to it. */
+static int lane_ensure(struct dmpi_transport *t, enum dmpi_lane which, CURL *easy,
+                       const struct dmpi_ctl *ctl, struct dmpi_err *err)
 {
     struct ssh_state *st = t->state;
     struct lane *lane = &st->lanes[which];
@@ -93,40 +111,26 @@ static int lane_ensure(struct dmpi_transport *t, enum dmpi_lane which, const str
     pthread_mutex_lock(&lane->lock);
     if (!lane_alive(lane)) {
         lane_stop(lane);
-        result = lane_start(t, lane, ctl, err);
+        result = lane_start(t, which, ctl, err);
     }
+    if (result == 0 && easy)
+        curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH,
+                         lane->pump ? dmpi_ssh_pump_path(lane->pump)
+                                    : dmpi_ssh_program_path(lane->program));
     pthread_mutex_unlock(&lane->lock);
     return result;
 }
 
-/* A socket's path has 107 bytes at most: a long runtime folder is no use. */
-static int make_folder(struct ssh_state *st, struct dmpi_err *err)
-{
-    const char *home = getenv("XDG_RUNTIME_DIR");
-    if (!home || *home != '/' || strlen(home) > 70 || access(home, W_OK) != 0)
-        home = "/tmp";
-    snprintf(st->dir, sizeof st->dir, "%s/dockmpi-ssh-XXXXXX", home);
-    if (mkdtemp(st->dir))
-        return 0;
-    st->dir[0] = '\0';
-    return dmpi_err_sys(err, errno, "a folder for sockets in %s", home);
-}
-
 static int ssh_open(struct dmpi_transport *t, const struct dmpi_ctl *ctl, struct dmpi_err *err)
 {
-    static const char *const names[DMPI_LANE_COUNT] = {"control", "bulk"};
     struct ssh_state *st = dmpi_xcalloc(1, sizeof *st);
     t->state = st;
     t->base = dmpi_xstrdup("http://localhost");
     for (int i = 0; i < DMPI_LANE_COUNT; i++)
         pthread_mutex_init(&st->lanes[i].lock, NULL);
-    if (make_folder(st, err) != 0)
-        return -1;
-    for (int i = 0; i < DMPI_LANE_COUNT; i++)
-        snprintf(st->lanes[i].path, sizeof st->lanes[i].path, "%s/%s", st->dir, names[i]);
     if (dmpi_ssh_config_load(&st->config, &t->ep, ctl, err) != 0)
         return -1;
-    return lane_ensure(t, DMPI_LANE_CONTROL, ctl, err);
+    return lane_ensure(t, DMPI_LANE_CONTROL, NULL, ctl, err);
 }
 
 static void ssh_close(struct dmpi_transport *t)
@@ -138,8 +142,6 @@ static void ssh_close(struct dmpi_transport *t)
         lane_stop(&st->lanes[i]);
         pthread_mutex_destroy(&st->lanes[i].lock);
     }
-    if (*st->dir)
-        rmdir(st->dir);
     dmpi_ssh_config_free(&st->config);
     free(st);
 }
@@ -147,11 +149,7 @@ static void ssh_close(struct dmpi_transport *t)
 static int ssh_setup(struct dmpi_transport *t, CURL *easy, enum dmpi_lane lane,
                      const struct dmpi_ctl *ctl, struct dmpi_err *err)
 {
-    struct ssh_state *st = t->state;
-    if (lane_ensure(t, lane, ctl, err) != 0)
-        return -1;
-    curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, st->lanes[lane].path);
-    return 0;
+    return lane_ensure(t, lane, easy, ctl, err);
 }
 
 static int ssh_explain(struct dmpi_transport *t, CURLcode code, const char *detail,

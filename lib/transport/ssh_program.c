@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,6 +16,7 @@
 #include "base/mem.h"
 #include "base/spawn.h"
 #include "base/text.h"
+#include "transport/nameless.h"
 
 #define START_MS 30000
 #define END_MS 1000
@@ -22,9 +24,10 @@
 
 struct dmpi_ssh_program {
     struct dmpi_strv argv;
-    char *path;
+    struct dmpi_nameless socket;
     char *name;
     pthread_t thread;
+    bool has_thread;
     sem_t started;
     int stop[2];
     int leash[2]; /* the program's guard reads it: its end, by us or by our death, ends both */
@@ -96,6 +99,11 @@ static void *keeper(void *arg)
     return NULL;
 }
 
+const char *dmpi_ssh_program_path(const struct dmpi_ssh_program *p)
+{
+    return p->socket.path;
+}
+
 bool dmpi_ssh_program_alive(struct dmpi_ssh_program *p)
 {
     pthread_mutex_lock(&p->lock);
@@ -132,7 +140,7 @@ int dmpi_ssh_program_why(struct dmpi_ssh_program *p, struct dmpi_err *err)
 static bool takes_connections(const char *path)
 {
     struct sockaddr_un sun = {.sun_family = AF_UNIX};
-    strncpy(sun.sun_path, path, sizeof sun.sun_path - 1);
+    snprintf(sun.sun_path, sizeof sun.sun_path, "%s", path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     bool connected = fd >= 0 && connect(fd, (struct sockaddr *)&sun, sizeof sun) == 0;
     if (fd >= 0)
@@ -144,7 +152,7 @@ static bool takes_connections(const char *path)
 static int wait_ready(struct dmpi_ssh_program *p, const struct dmpi_ctl *ctl, struct dmpi_err *err)
 {
     struct dmpi_ctl soon = dmpi_ctl_within(ctl, START_MS);
-    while (!takes_connections(p->path)) {
+    while (!takes_connections(p->socket.path)) {
         if (!dmpi_ssh_program_alive(p))
             return dmpi_ssh_program_why(p, err) != 0
                        ? -1
@@ -159,8 +167,12 @@ static int wait_ready(struct dmpi_ssh_program *p, const struct dmpi_ctl *ctl, st
 static void compose(struct dmpi_ssh_program *p, const struct dmpi_ssh_config *c,
                     const struct dmpi_endpoint *ep)
 {
-    /* Only ssh itself keeps stderr open, so that its end is seen there. */
-    static const char guard[] = "\"$@\" </dev/null & exec 2>/dev/null; read -r end; kill $!; wait";
+    /*
+     * Only ssh itself keeps stderr open, so that its end is seen there. $0 is the socket: the guard
+     * outlives us when we are killed before it is there, and takes it away.
+     */
+    static const char guard[] = "\"$@\" </dev/null & exec 2>/dev/null; read -r end; kill $!; wait; "
+                                "rm -f \"$0\"; rmdir \"${0%/*}\"";
     static const char *const options[] = {
         "-N",
         "-T",
@@ -168,6 +180,8 @@ static void compose(struct dmpi_ssh_program *p, const struct dmpi_ssh_config *c,
         "-oExitOnForwardFailure=yes",
         "-oControlMaster=no",
         "-oControlPath=none",
+        "-oPermitLocalCommand=no",
+        "-oRemoteCommand=none",
         "-oConnectTimeout=10",
         "-oServerAliveInterval=15",
         "-oServerAliveCountMax=3",
@@ -177,48 +191,53 @@ static void compose(struct dmpi_ssh_program *p, const struct dmpi_ssh_config *c,
     dmpi_strv_add(&p->argv, "/bin/sh");
     dmpi_strv_add(&p->argv, "-c");
     dmpi_strv_add(&p->argv, guard);
-    dmpi_strv_add(&p->argv, "sh");
+    dmpi_strv_add(&p->argv, p->socket.path);
     dmpi_ssh_config_argv(&p->argv, c, ep);
     dmpi_strv_add_array(&p->argv, options, DMPI_ARRAY_LEN(options));
-    dmpi_strv_addf(&p->argv, "-L%s:%s", p->path, ep->path ? ep->path : DMPI_DOCKER_SOCK);
+    dmpi_strv_addf(&p->argv, "-L%s:%s", p->socket.path, ep->path ? ep->path : DMPI_DOCKER_SOCK);
     dmpi_strv_add(&p->argv, "--");
     dmpi_strv_add(&p->argv, ep->host);
 }
 
-int dmpi_ssh_program_start(struct dmpi_ssh_program **out, const struct dmpi_ssh_config *c,
-                           const struct dmpi_endpoint *ep, const char *path,
-                           const struct dmpi_ctl *ctl, struct dmpi_err *err)
+static struct dmpi_ssh_program *program_new(const struct dmpi_ssh_config *c)
 {
-    int stop[2], leash[2];
-    if (pipe2(stop, O_CLOEXEC) != 0)
-        return dmpi_err_sys(err, errno, "pipe");
-    if (pipe2(leash, O_CLOEXEC) != 0) {
-        close(stop[0]);
-        close(stop[1]);
-        return dmpi_err_sys(err, errno, "pipe");
-    }
     struct dmpi_ssh_program *p = dmpi_xcalloc(1, sizeof *p);
-    p->path = dmpi_xstrdup(path);
+    p->socket = (struct dmpi_nameless)DMPI_NAMELESS_INIT;
     p->name = dmpi_xasprintf("%s@%s", c->user ? c->user : "", c->host);
     p->words = (struct dmpi_buf)DMPI_BUF_INIT(WORDS_MAX);
-    memcpy(p->stop, stop, sizeof stop);
-    memcpy(p->leash, leash, sizeof leash);
-    compose(p, c, ep);
+    p->stop[0] = p->stop[1] = p->leash[0] = p->leash[1] = -1;
     sem_init(&p->started, 0, 0);
     pthread_mutex_init(&p->lock, NULL);
+    return p;
+}
+
+static int start(struct dmpi_ssh_program *p, const struct dmpi_ssh_config *c,
+                 const struct dmpi_endpoint *ep, struct dmpi_err *err)
+{
+    if (dmpi_nameless_make(&p->socket, err) != 0)
+        return -1;
+    if (pipe2(p->stop, O_CLOEXEC) != 0 || pipe2(p->leash, O_CLOEXEC) != 0)
+        return dmpi_err_sys(err, errno, "pipe");
+    compose(p, c, ep);
     int why = pthread_create(&p->thread, NULL, keeper, p);
-    if (why != 0) {
-        p->ended = true;
-        dmpi_err_sys(err, why, "thread");
-        p->thread = pthread_self();
-    } else {
-        while (sem_wait(&p->started) != 0)
-            ;
-    }
-    if (why != 0 || wait_ready(p, ctl, err) != 0) {
+    if (why != 0)
+        return dmpi_err_sys(err, why, "thread");
+    p->has_thread = true;
+    while (sem_wait(&p->started) != 0)
+        ;
+    return 0;
+}
+
+int dmpi_ssh_program_start(struct dmpi_ssh_program **out, const struct dmpi_ssh_config *c,
+                           const struct dmpi_endpoint *ep, const struct dmpi_ctl *ctl,
+                           struct dmpi_err *err)
+{
+    struct dmpi_ssh_program *p = program_new(c);
+    if (start(p, c, ep, err) != 0 || wait_ready(p, ctl, err) != 0) {
         dmpi_ssh_program_stop(p);
         return -1;
     }
+    dmpi_nameless_vanish(&p->socket);
     *out = p;
     return 0;
 }
@@ -227,19 +246,21 @@ void dmpi_ssh_program_stop(struct dmpi_ssh_program *p)
 {
     if (!p)
         return;
-    while (write(p->stop[1], "x", 1) < 0 && errno == EINTR)
-        ;
-    if (!pthread_equal(p->thread, pthread_self()))
+    if (p->has_thread) {
+        while (write(p->stop[1], "x", 1) < 0 && errno == EINTR)
+            ;
         pthread_join(p->thread, NULL);
-    unlink(p->path);
+    }
+    dmpi_nameless_end(&p->socket);
     int fds[] = {p->stop[0], p->stop[1], p->leash[0], p->leash[1]};
-    for (size_t i = 0; i < DMPI_ARRAY_LEN(fds); i++)
-        close(fds[i]);
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(fds); i++) {
+        if (fds[i] >= 0)
+            close(fds[i]);
+    }
     dmpi_strv_free(&p->argv);
     dmpi_buf_free(&p->words);
     sem_destroy(&p->started);
     pthread_mutex_destroy(&p->lock);
-    free(p->path);
     free(p->name);
     free(p);
 }

@@ -8,13 +8,17 @@
 #include "base/err.h"
 #include "transport/ssh_config.h"
 
-/* The ssh program forwarding the engine's socket: for what libssh2 cannot do. */
+/* The ssh program forwarding the engine's socket: for large bodies, and what libssh2 cannot do. */
 struct dmpi_ssh_program;
 
-/* Returns when the socket at path takes connections. */
+/* Returns when its socket takes connections. */
 int dmpi_ssh_program_start(struct dmpi_ssh_program **out, const struct dmpi_ssh_config *c,
-                           const struct dmpi_endpoint *ep, const char *path,
-                           const struct dmpi_ctl *ctl, struct dmpi_err *err);
+                           const struct dmpi_endpoint *ep, const struct dmpi_ctl *ctl,
+                           struct dmpi_err *err);
+
+/* Where to connect, for this process alone. Borrowed. */
+const char *dmpi_ssh_program_path(const struct dmpi_ssh_program *p);
+
 void dmpi_ssh_program_stop(struct dmpi_ssh_program *p); /* NULL is allowed */
 
 bool dmpi_ssh_program_alive(struct dmpi_ssh_program *p);

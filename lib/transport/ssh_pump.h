@@ -16,12 +16,17 @@
 struct dmpi_ssh_pump;
 
 /*
- * Finds out which way works, then listens at path (its folder is private to this user). Takes the
- * session over, also on failure. remote: the socket's path there.
+ * Finds out which way works, then listens. Takes the session over, also on failure. remote: the
+ * socket's path there.
  */
 int dmpi_ssh_pump_start(struct dmpi_ssh_pump **out, struct dmpi_ssh_session *session,
-                        const char *remote, const char *path, const struct dmpi_ctl *ctl,
-                        struct dmpi_err *err);
+                        const char *remote, const struct dmpi_ctl *ctl, struct dmpi_err *err);
+
+/* Where to connect, for this process alone. Borrowed. */
+const char *dmpi_ssh_pump_path(const struct dmpi_ssh_pump *p);
+
+/* Whether the server forwards the engine's socket; otherwise it runs dial-stdio. */
+bool dmpi_ssh_pump_forwards(const struct dmpi_ssh_pump *p);
 
 /* NULL is allowed. */
 void dmpi_ssh_pump_stop(struct dmpi_ssh_pump *p);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -14,6 +13,7 @@
 #include "base/mem.h"
 #include "base/spawn.h"
 #include "base/text.h"
+#include "transport/resolve.h"
 #include "transport/ssh_hostkey.h"
 
 #define CONNECT_MS 10000
@@ -78,13 +78,10 @@ static int connect_one(int fd, const struct addrinfo *a, const struct dmpi_ctl *
 static int connect_tcp(struct dmpi_ssh_session *s, const struct dmpi_ssh_config *c,
                        const struct dmpi_ctl *ctl, struct dmpi_err *err)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
-    dmpi_autofree char *port = dmpi_xasprintf("%d", c->port);
-    int why = getaddrinfo(c->host, port, &hints, &list);
-    if (why != 0)
-        return dmpi_err_set(err, DMPI_EUNREACHABLE, "there is no host %s: %s", c->host,
-                            gai_strerror(why));
-    why = EADDRNOTAVAIL;
+    struct addrinfo *list = NULL;
+    if (dmpi_resolve(&list, c->host, c->port, ctl, err) != 0)
+        return -1;
+    int why = EADDRNOTAVAIL;
     for (struct addrinfo *a = list; a && s->fd < 0 && why > 0; a = a->ai_next) {
         int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         why = fd < 0 ? errno : connect_one(fd, a, ctl, err);

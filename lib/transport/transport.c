@@ -76,6 +76,7 @@ int dmpi_transport_setup(struct dmpi_transport *t, CURL *easy, enum dmpi_lane la
     curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* engines are reached directly, whatever is set */
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* never waits for a look-up that hangs */
     return t->ops->setup(t, easy, lane, ctl, err);
 }
 

@@ -114,7 +114,7 @@ url=ssh://root@127.0.0.1
 
 export DMPI_LIVE_CUT="docker exec $server sh /ssh/sever"
 ok 'every call works over a forwarded socket, and comes back after a cut' live user known $url:$plain
-unlike "$out$err" '[Ss][Kk][Ii][Pp]|by the ssh program' 'by libssh2, with nothing left out'
+unlike "$out$err" '[Ss][Kk][Ii][Pp]|reached by the ssh program' 'by libssh2, with nothing left out'
 ok 'every call works over docker system dial-stdio' live user known $url:$stdio
 unset DMPI_LIVE_CUT
 ok 'a known_hosts file with patterns works' live user patterns $url:$plain
@@ -122,6 +122,7 @@ like "$out$err" 'reached by the ssh program' 'by the ssh program, and says so'
 ok 'an RSA key works' live rsa known $url:$plain
 
 over() { DOCKER_HOST=$1 dockmpi ps; }
+over_all() { DOCKER_HOST=ssh://jump dockmpi "$@"; }
 ok 'the ssh configuration is honoured' over ssh://jump
 ok 'ProxyJump works' over ssh://target
 ok 'ProxyCommand works' over ssh://viacommand
@@ -161,4 +162,19 @@ refused 'a server that forwards nothing and runs nothing' 'cannot be reached the
 refused 'a socket that is not there' 'run/none.sock cannot be reached' "ssh://127.0.0.1:$plain/run/none.sock"
 refused 'a port where nobody listens' 'no ssh server answers at 127.0.0.1 port 1 .*: Connection refused' ssh://127.0.0.1:1
 
-is "$(find run -mindepth 1)" '' 'no socket is left behind'
+# ---- sockets ------------------------------------------------------------------------------------
+
+# While a command runs nothing of it lies in the runtime folder, so that nothing can be left there by a kill.
+for who in jump patterns; do
+    [ $who = patterns ] && sed -i "s:UserKnownHostsFile .*:UserKnownHostsFile $dir/patterns:" config
+    DOCKER_HOST=ssh://jump dockmpi up --name "$DMPI_LIVE_CLUSTER" --workers 1 --image launcher >up.log 2>&1 || cat up.log
+    DOCKER_HOST=ssh://jump "$DOCKMPI" exec --name "$DMPI_LIVE_CLUSTER" -w worker-0 -- sh -c 'echo here; exec sleep 1000' \
+        >exec.log 2>&1 &
+    pid=$!
+    wait_until $E2E_LIMIT grep -q here exec.log
+    is "$(find run -mindepth 1)" '' "no socket has a name ($who)"
+    kill -9 $pid
+    wait $pid 2>/dev/null
+    is "$(find run -mindepth 1)" '' 'nor does a killed command leave one'
+done
+ok 'down' over_all down --name "$DMPI_LIVE_CLUSTER"

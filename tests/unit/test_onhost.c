@@ -35,7 +35,8 @@ static void endpoint(struct dmpi_endpoint *ep, const char *url)
 }
 
 #define OPTIONS                                                                                    \
-    "-oStrictHostKeyChecking=yes|-oControlMaster=no|-oControlPath=none|-oConnectTimeout=10|"       \
+    "-oStrictHostKeyChecking=yes|-oControlMaster=no|-oControlPath=none|-oClearAllForwardings=yes|" \
+    "-oPermitLocalCommand=no|-oRemoteCommand=none|-oConnectTimeout=10|"                            \
     "-oServerAliveInterval=15|-oServerAliveCountMax=3|-oLogLevel=ERROR"
 
 static void over_ssh(void **state)
