@@ -249,6 +249,8 @@ static int bring_up(struct dmpi_work *work, struct dmpi_err *err)
         *err = head->err;
         return -1;
     }
+    if (dmpi_mesh_check_ompi(&work->mesh, work->plan->members[0].profile->name, err) != 0)
+        return -1;
     dmpi_work_feed_workers(work);
     if (dmpi_ctl_check(work->ctl, err) != 0)
         return -1;

@@ -93,6 +93,9 @@ static int place_worker(struct dmpi_work *work, struct dmpi_item *item, int atte
     worker.interpreter = wanted->profile->interpreter;
     worker.host_public = host_public;
     dmpi_mesh_worker_locate(&worker, facts);
+    worker.gpus = wanted->profile->gpu == DMPI_GPU_AMD      ? facts->amd
+                  : wanted->profile->gpu == DMPI_GPU_NVIDIA ? facts->nvidia
+                                                            : 0;
     int rc = dmpi_mesh_put(&work->mesh, &worker, err);
     free(worker.iface);
     free(worker.cidr);
@@ -106,6 +109,7 @@ static int place(struct dmpi_work *work, struct dmpi_item *item, struct dmpi_err
         return -1;
     if (dmpi_item_worker(item) >= 0)
         return dmpi_key_make(&item->host_key, err) == 0 ? place_worker(work, item, 0, err) : -1;
+    work->mesh.launcher_ompi = facts->ompi;
     // The launcher needs no address that workers can dial, so one that is unknown is no error.
     const char *addr = NULL;
     struct dmpi_err ignored = DMPI_ERR_INIT;

@@ -80,8 +80,7 @@ static int try_all(struct dmpi_item *item, struct dmpi_engine *engine, const str
     dmpi_autofree char *name = dmpi_xasprintf("%s-trial", item->step->wanted->container);
     dmpi_json_auto json_t *body = trial_body(item);
     int rc;
-    while ((rc = try_once(item, engine, body, name, ctl, err)) != 0 &&
-           dmpi_relax(body, err->msg))
+    while ((rc = try_once(item, engine, body, name, ctl, err)) != 0 && dmpi_relax(body, err->msg))
         continue;
     if (rc == 0 || !may_try_cdi(item, err))
         return rc;

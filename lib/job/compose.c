@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "job/backend.h"
 #include "mpi/hostfile.h"
@@ -88,6 +89,14 @@ static const struct dmpi_mesh_worker *worker_of(const struct dmpi_mesh *mesh, co
     return NULL;
 }
 
+static bool all_rdma(const struct dmpi_mesh *mesh, const char *profile)
+{
+    bool all = true;
+    for (size_t i = 0; i < mesh->n; i++)
+        all = all && (mesh->workers[i].rdma || strcmp(mesh->workers[i].profile, profile) != 0);
+    return all;
+}
+
 static int fill_group(const struct groups *g, size_t i, const struct dmpi_compose *what,
                       const char *backend, struct dmpi_err *err)
 {
@@ -100,6 +109,8 @@ static int fill_group(const struct groups *g, size_t i, const struct dmpi_compos
     dmpi_strv_add_all(&group->mpirun_args, &profile->mpirun_args);
     group->tune = profile->tune;
     group->gpu = profile->gpu;
+    group->rdma = all_rdma(what->mesh, group->profile);
+    group->known = dmpi_job_mca_of(what->mca, group->profile);
     if (dmpi_strv_env_get(&group->env, "DOCKMPI_DEVICE") && left_without_gpu(g, profile))
         dmpi_strv_env_set(&group->env, "DOCKMPI_DEVICE", "cpu");
     return dmpi_job_code_argv(&group->program, what->code, what->workdir, interpreter, backend,
@@ -109,6 +120,24 @@ static int fill_group(const struct groups *g, size_t i, const struct dmpi_compos
 static int ranks_wanted(const struct dmpi_compose *what)
 {
     return what->opts->np ? what->opts->np : what->code->np;
+}
+
+// NCCL and RCCL refuse, late and with other words, to serve two ranks on one GPU.
+static int check_gpus(const struct dmpi_layout *layout, const char *backend, struct dmpi_err *err)
+{
+    int ranks, gpus;
+    const char *node = dmpi_layout_crowded(layout, &ranks, &gpus);
+    if (!node)
+        return 0;
+    if (backend && strcmp(backend, "nccl") == 0)
+        return dmpi_err_set(
+            err, DMPI_EINVAL,
+            "node %s: %d ranks would share %d GPU%s, which the nccl backend cannot: "
+            "ask for fewer ranks (--np, --slots), or use --backend mpi",
+            node, ranks, gpus, gpus == 1 ? "" : "s");
+    dmpi_warn("node %s: %d ranks share %d GPU%s (--np and --slots say how many ranks there are)",
+              node, ranks, gpus, gpus == 1 ? "" : "s");
+    return 0;
 }
 
 // The images of the workers that get ranks.
@@ -123,7 +152,7 @@ static int make_groups(struct groups *g, const struct dmpi_compose *what, struct
         if (!has_group(g, worker->profile) && add_group(g, worker, what->opts->images_dir, err) < 0)
             return -1;
     }
-    if (choose_backend(&backend, what, g, err) < 0)
+    if (choose_backend(&backend, what, g, err) < 0 || check_gpus(&layout, backend, err) < 0)
         return -1;
     for (size_t i = 0; i < g->n; i++) {
         if (fill_group(g, i, what, backend, err) < 0)

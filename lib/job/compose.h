@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "job/code.h"
+#include "job/mca.h"
 #include "job/run.h"
 #include "mesh/mesh.h"
 #include "mpi/command.h"
@@ -18,7 +19,8 @@ struct dmpi_compose {
     const char *launcher_profile; // NULL: none known
     const char *workdir;
     const char *cluster;
-    int master_port; // 0: none
+    int master_port;            // 0: none
+    const struct dmpi_mca *mca; // what the images know; NULL: not asked
 };
 
 // *out is to be freed also after an error. A profile that this machine does not have is replaced by

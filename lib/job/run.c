@@ -196,6 +196,7 @@ int dmpi_run(struct dmpi_fleet *fleet, const struct dmpi_spec *spec,
     if (rc == 0)
         rc = perform(&r, err);
     dmpi_mesh_free(&r.mesh);
+    dmpi_job_mca_free(&r.mca);
     dmpi_manifest_free(&r.manifest);
     dmpi_targets_free(&r.targets);
     dmpi_state_free(&r.state);

@@ -211,8 +211,12 @@ static int feed(struct dmpi_run *r, struct dmpi_err *err)
                                     r->launcher->profile[0] ? r->launcher->profile : NULL,
                                 .workdir = r->workdir,
                                 .cluster = r->spec->name,
-                                .master_port = r->master_port};
-    if (check_mesh(r, err) < 0 || dmpi_job_compose(&command, &what, err) < 0 ||
+                                .master_port = r->master_port,
+                                .mca = &r->mca};
+    if (check_mesh(r, err) < 0)
+        return -1;
+    dmpi_job_mca_ask(&r->mca, r->opts, &r->mesh, &r->state, r->spec->name, r->fleet, r->ctl);
+    if (dmpi_job_compose(&command, &what, err) < 0 ||
         dmpi_mesh_tar_job(&tar, &r->mesh, command.hostfile, command.job, err) < 0)
         return -1;
     for (size_t i = 0; i < command.notes.n; i++)

@@ -9,6 +9,7 @@
 
 #include "cluster/state.h"
 #include "job/manifest.h"
+#include "job/mca.h"
 #include "job/run.h"
 #include "job/stream.h"
 #include "job/target.h"
@@ -44,6 +45,7 @@ struct dmpi_run {
     struct dmpi_run_start start;
     struct dmpi_mesh mesh;
     int master_port;
+    struct dmpi_mca mca;
 };
 
 // Brings the job's container to the point where mpirun starts: creates, attaches, starts and feeds it,

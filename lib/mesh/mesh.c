@@ -100,8 +100,8 @@ static int check_worker(const struct dmpi_mesh_worker *w, struct dmpi_err *err)
         bad = "iface";
     else if (w->cidr && !word_ok(w->cidr, ".:/"))
         bad = "cidr";
-    else if (w->mtu < 0 || w->cpus < 0)
-        bad = "mtu or cpus";
+    else if (w->mtu < 0 || w->cpus < 0 || w->ompi < 0 || w->gpus < 0)
+        bad = "mtu, cpus, ompi or gpus";
     return bad ? dmpi_err_set(err, DMPI_EINVAL, "worker %d: %s is missing or not usable", w->index,
                               bad)
                : 0;
@@ -194,10 +194,47 @@ void dmpi_mesh_worker_locate(struct dmpi_mesh_worker *worker, const struct dmpi_
     locate(&worker->iface, &worker->cidr, found);
     worker->mtu = found ? found->mtu : 0;
     worker->cpus = facts->cpus;
+    worker->ompi = facts->ompi;
+    worker->rdma = false;
+    for (size_t i = 0; found && i < facts->rdma.n; i++) {
+        size_t len = strlen(found->name);
+
+        worker->rdma = worker->rdma || (strncmp(facts->rdma.v[i], found->name, len) == 0 &&
+                                        facts->rdma.v[i][len] == ' ');
+    }
 }
 
 void dmpi_mesh_launcher_locate(struct dmpi_mesh *mesh, const char *addr,
                                const struct dmpi_facts *facts)
 {
     locate(&mesh->launcher_iface, &mesh->launcher_cidr, dmpi_facts_iface(facts, addr));
+}
+
+static int other_generation(const struct dmpi_mesh_worker *w, int ompi, const char *who,
+                            const char *image, struct dmpi_err *err)
+{
+    return dmpi_err_set(
+        err, DMPI_EINVAL,
+        "%s has Open MPI %d (image %s) and %s Open MPI %d (image %s): one world "
+        "needs one generation, for their launch daemons do not understand each "
+        "other: use images with the same (launcher: in image.yaml or in the cluster "
+        "file names that of the launcher)",
+        w->alias, w->ompi, w->profile, who, ompi, image);
+}
+
+int dmpi_mesh_check_ompi(const struct dmpi_mesh *mesh, const char *launcher, struct dmpi_err *err)
+{
+    const struct dmpi_mesh_worker *first = NULL;
+
+    for (size_t i = 0; i < mesh->n; i++) {
+        const struct dmpi_mesh_worker *w = &mesh->workers[i];
+
+        if (w->ompi && mesh->launcher_ompi && w->ompi != mesh->launcher_ompi)
+            return other_generation(w, mesh->launcher_ompi, "the launcher", launcher, err);
+        if (w->ompi && first && first->ompi != w->ompi)
+            return other_generation(w, first->ompi, first->alias, first->profile, err);
+        if (w->ompi && !first)
+            first = w;
+    }
+    return 0;
 }

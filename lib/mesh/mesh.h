@@ -31,12 +31,16 @@ struct dmpi_mesh_worker {
     char *iface, *cidr; // the interface of addr and its exact network; optional
     int mtu;            // 0: unknown
     int cpus;           // of its node, 0: unknown
+    int ompi;           // generation of its Open MPI, 0: unknown
+    int gpus;           // that it sees, of the kind that its image is for; 0: none or unknown
+    bool rdma;          // its interface has an RDMA device
 };
 
 struct dmpi_mesh {
     char id[33];                          // random, 32 hex digits
     struct dmpi_key key;                  // the cluster's; all zero when only mesh.json was read
     char *launcher_iface, *launcher_cidr; // of the launcher's node; optional
+    int launcher_ompi;                    // generation of its Open MPI, 0: unknown
     struct dmpi_ports ports;              // all that listens keeps to these; 0, 0: to none
     struct dmpi_mesh_worker *workers;     // by rising index
     size_t n;
@@ -59,11 +63,16 @@ bool dmpi_mesh_drop(struct dmpi_mesh *mesh, int index);
 // Borrowed; NULL when there is none.
 struct dmpi_mesh_worker *dmpi_mesh_find(const struct dmpi_mesh *mesh, int index);
 
-// Sets iface, cidr, mtu and cpus of a worker (addr set before) from the facts of its node.
+// Sets iface, cidr, mtu, cpus, ompi and rdma of a worker (addr set before) from the facts of its node.
 void dmpi_mesh_worker_locate(struct dmpi_mesh_worker *worker, const struct dmpi_facts *facts);
 // The same for the launcher, with the data address of its node.
 void dmpi_mesh_launcher_locate(struct dmpi_mesh *mesh, const char *addr,
                                const struct dmpi_facts *facts);
+
+// Whether launcher and workers can form one world: their Open MPI must be of one generation, because the
+// launch daemons of 4 (ORTE) and 5 (PRRTE) do not understand each other. What is unknown fits. launcher
+// is the image of the launcher, for the message. DMPI_EINVAL.
+int dmpi_mesh_check_ompi(const struct dmpi_mesh *mesh, const char *launcher, struct dmpi_err *err);
 
 // mesh.json, without the key. Owned by the caller.
 json_t *dmpi_mesh_to_json(const struct dmpi_mesh *mesh);

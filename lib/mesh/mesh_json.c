@@ -34,6 +34,9 @@ static json_t *worker_to_json(const struct dmpi_mesh_worker *w)
     set_opt_str(obj, "cidr", w->cidr);
     dmpi_json_set_int(obj, "mtu", w->mtu);
     dmpi_json_set_int(obj, "cpus", w->cpus);
+    dmpi_json_set_int(obj, "ompi", w->ompi);
+    dmpi_json_set_int(obj, "gpus", w->gpus);
+    dmpi_json_set_int(obj, "rdma", w->rdma);
     return obj;
 }
 
@@ -48,6 +51,7 @@ json_t *dmpi_mesh_to_json(const struct dmpi_mesh *mesh)
     dmpi_json_set_str(root, "id", mesh->id);
     set_opt_str(root, "launcher_iface", mesh->launcher_iface);
     set_opt_str(root, "launcher_cidr", mesh->launcher_cidr);
+    dmpi_json_set_int(root, "launcher_ompi", mesh->launcher_ompi);
     if (dmpi_ports_given(&mesh->ports)) {
         dmpi_autofree char *ports = dmpi_ports_str(&mesh->ports);
         dmpi_json_set_str(root, "ports", ports);
@@ -65,6 +69,7 @@ struct str_field {
 struct int_field {
     const char *key;
     int *to;
+    bool required;
 };
 
 // Fills the fields of a worker whose strings are then owned by *w, also after an error.
@@ -81,9 +86,11 @@ static int worker_from_json(struct dmpi_mesh_worker *w, const json_t *obj, const
         {"iface", &w->iface, false},
         {"cidr", &w->cidr, false},
     };
+    int rdma = 0;
     const struct int_field ints[] = {
-        {"index", &w->index}, {"port", &w->port}, {"slots", &w->slots},
-        {"mtu", &w->mtu},     {"cpus", &w->cpus},
+        {"index", &w->index, true}, {"port", &w->port, true}, {"slots", &w->slots, true},
+        {"mtu", &w->mtu, true},     {"cpus", &w->cpus, true}, {"ompi", &w->ompi, false},
+        {"gpus", &w->gpus, false},  {"rdma", &rdma, false},
     };
 
     for (size_t i = 0; i < DMPI_ARRAY_LEN(strs); i++) {
@@ -96,12 +103,13 @@ static int worker_from_json(struct dmpi_mesh_worker *w, const json_t *obj, const
     for (size_t i = 0; i < DMPI_ARRAY_LEN(ints); i++) {
         json_int_t n = 0;
 
-        if (dmpi_json_need_int(&n, obj, path, ints[i].key, true, err) != 0)
+        if (dmpi_json_need_int(&n, obj, path, ints[i].key, ints[i].required, err) != 0)
             return -1;
         if (n < 0 || n > INT32_MAX)
             return dmpi_err_set(err, DMPI_EPARSE, "%s.%s: out of range", path, ints[i].key);
         *ints[i].to = (int)n;
     }
+    w->rdma = rdma != 0;
     return 0;
 }
 
@@ -127,7 +135,11 @@ static int read_launcher(struct dmpi_mesh *out, const json_t *root, struct dmpi_
 {
     const char *iface = NULL;
     const char *cidr = NULL;
+    json_int_t ompi = 0;
 
+    if (dmpi_json_need_int(&ompi, root, "", "launcher_ompi", false, err) != 0)
+        return -1;
+    out->launcher_ompi = ompi >= 0 && ompi < 10 ? (int)ompi : 0;
     if (dmpi_json_need_str(&iface, root, "", "launcher_iface", false, err) != 0 ||
         dmpi_json_need_str(&cidr, root, "", "launcher_cidr", false, err) != 0)
         return -1;

@@ -290,7 +290,8 @@ static int choose_tunes(struct composer *c, struct dmpi_err *err)
         groups[n] = (struct dmpi_tune_group){g->profile, g->tune, g->gpu, g->rdma, g->known};
         at[n++] = i;
     }
-    if (dmpi_tune_choose(tuned, groups, n, job->tune, &job->mca, err) != 0)
+    if (dmpi_tune_choose(tuned, groups, n, job->tune, &job->mca, err) != 0 ||
+        dmpi_tune_check(tuned, groups, n, &job->mca, err) != 0)
         return -1;
     c->tuned = dmpi_xcalloc(job->n_groups, sizeof(*c->tuned));
     for (size_t i = 0; i < n; i++) {

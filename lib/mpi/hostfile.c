@@ -32,6 +32,26 @@ static bool oversubscribed(const struct dmpi_layout *layout)
     return false;
 }
 
+const char *dmpi_layout_crowded(const struct dmpi_layout *layout, int *ranks, int *gpus)
+{
+    for (size_t i = 0; i < layout->n; i++) {
+        const struct dmpi_mesh_worker *w = layout->places[i].worker;
+
+        *ranks = *gpus = 0;
+        for (size_t k = 0; w->gpus > 0 && k < layout->n; k++) {
+            const struct dmpi_mesh_worker *other = layout->places[k].worker;
+
+            if (other->gpus == 0 || strcmp(other->node, w->node) != 0)
+                continue;
+            *ranks += layout->places[k].ranks;
+            *gpus = other->gpus > *gpus ? other->gpus : *gpus;
+        }
+        if (*ranks > *gpus)
+            return w->node;
+    }
+    return NULL;
+}
+
 static int total_slots(const struct dmpi_mesh *mesh, int slots)
 {
     int total = 0;

@@ -28,6 +28,10 @@ int dmpi_layout_make(struct dmpi_layout *out, const struct dmpi_mesh *mesh, int 
                      struct dmpi_err *err);
 void dmpi_layout_free(struct dmpi_layout *layout); // NULL is allowed
 
+// A node on which several ranks of GPU images would share a GPU: its name, NULL when there is none. Workers
+// on one node see the same GPUs. *ranks and *gpus are what it has. Borrowed.
+const char *dmpi_layout_crowded(const struct dmpi_layout *layout, int *ranks, int *gpus);
+
 // "worker-0 slots=2\n" for each place. Owned by the caller.
 char *dmpi_layout_hostfile(const struct dmpi_layout *layout);
 

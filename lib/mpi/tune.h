@@ -49,4 +49,9 @@ int dmpi_tune_choose(struct dmpi_tuned *out, const struct dmpi_tune_group *group
 // Whether a group's Open MPI has a parameter; true also when it was not asked.
 bool dmpi_tune_knows(const struct dmpi_tune_group *group, const char *parameter);
 
+// Whether every parameter of the chosen sets and of the user's mca is one that each image's Open MPI has,
+// as far as that was asked. DMPI_EINVAL names image, parameter, and a similar one.
+int dmpi_tune_check(const struct dmpi_tuned *tuned, const struct dmpi_tune_group *groups, size_t n,
+                    const struct dmpi_strv *mca, struct dmpi_err *err);
+
 #endif

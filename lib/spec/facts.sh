@@ -16,9 +16,11 @@ facts() {
     s=$(command -v sshd || PATH=/usr/sbin:/usr/local/sbin:/sbin command -v sshd) &&
         echo "sshd $s" && grep -qs persourcepenalties "$s" && echo penalties
     x=$(command -v mpirun) && echo "mpirun $x"
-    # The launch daemon tells the generation of Open MPI without a process being started.
-    command -v orted >/dev/null && echo 'ompi 4'
-    command -v prted >/dev/null && echo 'ompi 5'
+    # The launch daemon tells the generation of Open MPI without a process being started. Its name is not
+    # written out: this text is in a list of processes, where daemons are looked for.
+    x=ted
+    command -v "or$x" >/dev/null && echo 'ompi 4'
+    command -v "pr$x" >/dev/null && echo 'ompi 5'
     for d in /dev/kfd /dev/dri/* /dev/nvidia[0-9]* "$@"; do
         [ -c "$d" ] && ls -ln "$d" | { read -r _ _ _ x _ && echo "device $x $d"; }
     done

@@ -62,7 +62,7 @@ t run --np 3 -- true
 one_line "$err" 'more ranks than slots: one line'
 ok '--env' run --np 1 --env 'E2E_A=x y $HOME' --env E2E_B= -- sh -c 'printf "%s|%s|\n" "$E2E_A" "$E2E_B"'
 is "$out" 'x y $HOME||' '--env passes values as they are'
-ok '--mca' run --np 1 --mca e2e_param 'a value' -- sh -c 'echo "$OMPI_MCA_e2e_param"'
+ok '--mca' run --np 1 --mca mpi_abort_print_stack 'a value' -- sh -c 'echo "$OMPI_MCA_mpi_abort_print_stack"'
 is "$out" 'a value' '--mca reaches the ranks'
 ok 'MASTER_ADDR and MASTER_PORT' run -- sh -c 'echo "$MASTER_ADDR $MASTER_PORT $WORLD_SIZE"'
 is "$(sort -u <<<"$out" | wc -l)" 1 'the same on every rank'

@@ -49,7 +49,8 @@ static void cdi(void **state)
 static void bodies(void **state)
 {
     (void)state;
-    static const char gpu[] = "{\"HostConfig\":{\"DeviceRequests\":[{\"Driver\":\"\",\"Count\":-1}]}}";
+    static const char gpu[] =
+        "{\"HostConfig\":{\"DeviceRequests\":[{\"Driver\":\"\",\"Count\":-1}]}}";
     static const struct {
         const char *body;
         bool cdi;
@@ -61,7 +62,8 @@ static void bodies(void **state)
          "{\"HostConfig\":{\"DeviceRequests\":[{\"Driver\":\"cdi\",\"Count\":0,\"DeviceIDs\":"
          "[\"nvidia.com/gpu=all\"],\"Capabilities\":null,\"Options\":null}]}}"},
         {"{\"HostConfig\":{}}", true, NULL, "{\"HostConfig\":{}}"},
-        {"{\"HostConfig\":{}}", false, "993 44", "{\"HostConfig\":{\"GroupAdd\":[\"993\",\"44\"]}}"},
+        {"{\"HostConfig\":{}}", false, "993 44",
+         "{\"HostConfig\":{\"GroupAdd\":[\"993\",\"44\"]}}"},
         {"{\"HostConfig\":{\"GroupAdd\":[\"video\",\"44\"]}}", false, "993 44",
          "{\"HostConfig\":{\"GroupAdd\":[\"video\",\"44\",\"993\"]}}"},
     };

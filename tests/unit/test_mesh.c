@@ -34,7 +34,10 @@ static struct dmpi_mesh_worker worker(int index, const char *alias, const char *
                                      .iface = TEXT("ens5"),
                                      .cidr = TEXT("172.31.16.0/20"),
                                      .mtu = 9001,
-                                     .cpus = 4};
+                                     .cpus = 4,
+                                     .ompi = 5,
+                                     .gpus = 1,
+                                     .rdma = true};
 }
 
 static void put(struct dmpi_mesh *mesh, const struct dmpi_mesh_worker *w)
@@ -311,6 +314,8 @@ static void test_rank_env(void **state)
     assert_string_equal(mesh.workers[0].cidr, "172.31.16.0/20");
     assert_int_equal(mesh.workers[0].mtu, 9001);
     assert_int_equal(mesh.workers[0].cpus, 4);
+    assert_true(mesh.workers[0].rdma);
+    assert_false(mesh.workers[1].rdma);
 }
 
 static int list_entry(const struct dmpi_tar_entry *entry, void *arg, struct dmpi_err *err)
@@ -433,20 +438,47 @@ static void test_self(void **state)
         assert_int_equal(dmpi_mesh_self_parse(&self, bad[i], strlen(bad[i]), &err), -1);
 }
 
+// ORTE and PRRTE do not understand each other.
+static void test_generations(void **state)
+{
+    static const struct {
+        int launcher, zero, one;
+        const char *says; // NULL: they fit
+    } rows[] = {
+        {5, 5, 5, NULL},
+        {0, 0, 0, NULL},
+        {0, 4, 0, NULL},
+        {4, 0, 4, NULL},
+        {5, 4, 5,
+         "worker-0 has Open MPI 4 (image cpu) and the launcher Open MPI 5 (image head): one world"},
+        {5, 5, 4, "worker-1 has Open MPI 4 (image cpu) and the launcher Open MPI 5 (image head)"},
+        {0, 4, 5, "worker-1 has Open MPI 5 (image cpu) and worker-0 Open MPI 4 (image cpu)"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(rows); i++) {
+        DMPI_AUTO(dmpi_mesh_free) struct dmpi_mesh mesh;
+        struct dmpi_err err = DMPI_ERR_INIT;
+
+        make_mesh(&mesh);
+        mesh.launcher_ompi = rows[i].launcher;
+        mesh.workers[0].ompi = rows[i].zero;
+        mesh.workers[1].ompi = rows[i].one;
+        int rc = dmpi_mesh_check_ompi(&mesh, "head", &err);
+        if ((rc == 0) != (rows[i].says == NULL) || (rc != 0 && !strstr(err.msg, rows[i].says)))
+            fail_msg("row %zu: %s", i, rc == 0 ? "accepted" : err.msg);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order_and_drop),
-        cmocka_unit_test(test_refused_workers),
-        cmocka_unit_test(test_json_round_trip),
-        cmocka_unit_test(test_json_refused),
-        cmocka_unit_test(test_digest),
-        cmocka_unit_test(test_ssh_config),
-        cmocka_unit_test(test_sshd_config),
-        cmocka_unit_test(test_rank_env),
-        cmocka_unit_test(test_tars),
-        cmocka_unit_test(test_from_tar),
-        cmocka_unit_test(test_self),
+        cmocka_unit_test(test_generations),     cmocka_unit_test(test_order_and_drop),
+        cmocka_unit_test(test_refused_workers), cmocka_unit_test(test_json_round_trip),
+        cmocka_unit_test(test_json_refused),    cmocka_unit_test(test_digest),
+        cmocka_unit_test(test_ssh_config),      cmocka_unit_test(test_sshd_config),
+        cmocka_unit_test(test_rank_env),        cmocka_unit_test(test_tars),
+        cmocka_unit_test(test_from_tar),        cmocka_unit_test(test_self),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

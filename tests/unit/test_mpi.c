@@ -122,6 +122,48 @@ static void test_oversubscribed_neighbours(void **state)
     assert_true(layout.oversubscribed);
 }
 
+// Ranks that would share a GPU; workers of one node see the same ones.
+static void test_crowded_gpus(void **state)
+{
+    static const struct {
+        int gpus[3], np;
+        const char *node;
+        int ranks, had;
+    } cases[] = {
+        {{0, 0, 0}, 0, NULL, 0, 0}, {{2, 2, 1}, 0, NULL, 0, 0}, {{1, 2, 1}, 0, "a", 2, 1},
+        {{2, 1, 1}, 0, "b", 2, 1},  {{1, 2, 1}, 1, NULL, 0, 0}, {{0, 0, 4}, 0, NULL, 0, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(cases); i++) {
+        DMPI_AUTO(dmpi_mesh_free) struct dmpi_mesh mesh;
+        DMPI_AUTO(dmpi_layout_free) struct dmpi_layout layout;
+        struct dmpi_err err = DMPI_ERR_INIT;
+        int ranks = 0, gpus = 0;
+
+        make_mesh(&mesh, lab, 3); // slots 2, 2, 1
+        for (size_t k = 0; k < 3; k++)
+            mesh.workers[k].gpus = cases[i].gpus[k];
+        assert_int_equal(dmpi_layout_make(&layout, &mesh, cases[i].np, 0, &err), 0);
+        const char *node = dmpi_layout_crowded(&layout, &ranks, &gpus);
+        assert_int_equal(node == NULL, cases[i].node == NULL);
+        if (!node)
+            continue;
+        assert_string_equal(node, cases[i].node);
+        assert_int_equal(ranks, cases[i].ranks);
+        assert_int_equal(gpus, cases[i].had);
+    }
+    DMPI_AUTO(dmpi_mesh_free) struct dmpi_mesh mesh;
+    DMPI_AUTO(dmpi_layout_free) struct dmpi_layout layout;
+    struct dmpi_err err = DMPI_ERR_INIT;
+    int ranks = 0, gpus = 0;
+    make_mesh(&mesh, local, 2); // both on one node
+    mesh.workers[0].gpus = mesh.workers[1].gpus = 1;
+    assert_int_equal(dmpi_layout_make(&layout, &mesh, 0, 0, &err), 0);
+    assert_string_equal(dmpi_layout_crowded(&layout, &ranks, &gpus), "here");
+    assert_int_equal(ranks, 2);
+}
+
 static void test_net(void **state)
 {
     DMPI_AUTO(dmpi_mesh_free) struct dmpi_mesh mesh;
@@ -349,6 +391,7 @@ int main(void)
         cmocka_unit_test(test_layout),
         cmocka_unit_test(test_layout_refused),
         cmocka_unit_test(test_oversubscribed_neighbours),
+        cmocka_unit_test(test_crowded_gpus),
         cmocka_unit_test(test_net),
         cmocka_unit_test(test_local_command),
         cmocka_unit_test(test_mixed_command),

@@ -153,9 +153,52 @@ static void refused(void **state)
     }
 }
 
+// What an image's Open MPI does not have it would ignore without a word.
+static void known(void **state)
+{
+    static char btl[] = "btl_tcp_if_include", pml[] = "pml", dev[] = "pml_ucx_devices",
+                tls[] = "pml_ucx_tls";
+    char *words[] = {btl, pml, dev, tls, NULL};
+    const struct dmpi_strv has = {words, 4}, nothing = DMPI_STRV_INIT;
+    const struct {
+        const struct dmpi_strv *known;
+        const char *wanted, *mca, *says; // NULL: accepted
+    } rows[] = {
+        {&has, "ucx", "", NULL},
+        {&has, "ucc", "",
+         "image x: its Open MPI has no MCA parameter coll_ucc_enable, which --tune ucc"},
+        {&has, NULL, "btl_tcp_if_include=eth0", NULL},
+        {&has, NULL, "btl_tcp_if_inclde=eth0",
+         "--mca btl_tcp_if_inclde: the Open MPI of image x has no such parameter: did you mean "
+         "'btl_tcp_if_include'?"},
+        {&has, NULL, "warp=9",
+         "--mca warp: the Open MPI of image x has no such parameter (`dockmpi"},
+        {&has, NULL, "plm_ssh_agent=x prte_x=1 pmix_server=2 rmaps=seq oob_tcp_y=z", NULL},
+        {&has, NULL, "plmx=1", "--mca plmx: "},
+        {NULL, "ucc", "warp=9", NULL},     // not asked
+        {&nothing, "ucc", "warp=9", NULL}, // it cannot tell
+    };
+
+    (void)state;
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(rows); i++) {
+        const struct dmpi_tune_group g = {.profile = "x", .known = rows[i].known};
+        DMPI_AUTO(dmpi_strv_free) struct dmpi_strv mca = DMPI_STRV_INIT;
+        struct dmpi_err err = DMPI_ERR_INIT;
+        struct dmpi_tuned tuned;
+
+        if (*rows[i].mca)
+            mca = dmpi_strv_split(rows[i].mca, ' ');
+        assert_int_equal(dmpi_tune_choose(&tuned, &g, 1, rows[i].wanted, &mca, &err), 0);
+        int rc = dmpi_tune_check(&tuned, &g, 1, &mca, &err);
+        if ((rc == 0) != (rows[i].says == NULL) || (rc != 0 && !strstr(err.msg, rows[i].says)))
+            fail_msg("row %zu: %s", i, rc == 0 ? "accepted" : err.msg);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(known),
         cmocka_unit_test(chosen),
         cmocka_unit_test(by_itself),
         cmocka_unit_test(refused),

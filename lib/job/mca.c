@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+#include "job/mca.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "engine/exec.h"
+#include "fleet/fleet.h"
+#include "spec/profile.h"
+
+#define ASK_MS ((int64_t)20000)
+#define LIST_MAX ((size_t)1 << 20)
+
+// clang-format off
+static const char ask_sh[] =
+#include "job/mca.sh.inc"
+    ;
+// clang-format on
+
+static bool is_none(const char *tune)
+{
+    return tune && strcmp(tune, "none") == 0;
+}
+
+// Whether anything depends on what the image of this worker has.
+static bool matters(const struct dmpi_run_opts *opts, const struct dmpi_mesh_worker *worker)
+{
+    struct dmpi_profile profile DMPI_AUTO(dmpi_profile_free) = {0};
+    struct dmpi_err ignored = DMPI_ERR_INIT;
+    if (opts->mca.n > 0)
+        return true;
+    if (opts->tune && strcmp(opts->tune, "auto") != 0)
+        return !is_none(opts->tune);
+    if (worker->rdma)
+        return true;
+    if (dmpi_profile_load(&profile, opts->images_dir, worker->profile, &ignored) < 0)
+        return false;
+    return profile.gpu != DMPI_GPU_NONE || (profile.tune && !is_none(profile.tune));
+}
+
+static int ask(struct dmpi_strv *out, const struct dmpi_member *member, struct dmpi_fleet *fleet,
+               const struct dmpi_ctl *ctl, struct dmpi_err *err)
+{
+    struct dmpi_buf text DMPI_AUTO(dmpi_buf_free) = DMPI_BUF_INIT(LIST_MAX);
+    struct dmpi_strv argv DMPI_AUTO(dmpi_strv_free) = DMPI_STRV_INIT;
+    const char *const words[] = {"sh", "-c", ask_sh};
+    struct dmpi_ctl limit = dmpi_ctl_within(ctl, ASK_MS);
+    struct dmpi_engine *engine;
+    int code = 0;
+    dmpi_strv_add_array(&argv, words, DMPI_ARRAY_LEN(words));
+    if (dmpi_fleet_engine(&engine, fleet, member->node, &limit, err) < 0 ||
+        dmpi_exec_run(engine, &limit, member->id, &argv, NULL, 0, &text, NULL, &code, err) < 0)
+        return -1;
+    if (code != 0)
+        return dmpi_err_set(err, DMPI_EENGINE, "its shell answers with code %d", code);
+    *out = dmpi_strv_split(dmpi_buf_str(&text), '\n');
+    dmpi_strv_sort(out); // also what follows the last newline, which then comes first
+    return 0;
+}
+
+void dmpi_job_mca_ask(struct dmpi_mca *out, const struct dmpi_run_opts *opts,
+                      const struct dmpi_mesh *mesh, const struct dmpi_state *state,
+                      const char *cluster, struct dmpi_fleet *fleet, const struct dmpi_ctl *ctl)
+{
+    bool needed = false;
+    *out = (struct dmpi_mca){.images = NULL};
+    // All or none: images follow each other in their tuning.
+    for (size_t i = 0; i < mesh->n && !needed; i++)
+        needed = matters(opts, &mesh->workers[i]);
+    for (size_t i = 0; needed && i < mesh->n; i++) {
+        const struct dmpi_mesh_worker *w = &mesh->workers[i];
+        const struct dmpi_member *member = dmpi_state_worker(state, cluster, w->index);
+        struct dmpi_strv names = DMPI_STRV_INIT;
+        struct dmpi_err err = DMPI_ERR_INIT;
+        if (!member || dmpi_job_mca_of(out, w->profile))
+            continue;
+        if (ask(&names, member, fleet, ctl, &err) < 0) {
+            dmpi_debug("%s: which MCA parameters image %s has is not known: %s", w->alias,
+                       w->profile, err.msg);
+            continue;
+        }
+        out->images = dmpi_xreallocarray(out->images, out->n + 1, sizeof(*out->images));
+        out->images[out->n++] = (struct dmpi_mca_image){dmpi_xstrdup(w->profile), names};
+    }
+}
+
+void dmpi_job_mca_free(struct dmpi_mca *mca)
+{
+    if (!mca)
+        return;
+    for (size_t i = 0; i < mca->n; i++) {
+        free(mca->images[i].profile);
+        dmpi_strv_free(&mca->images[i].names);
+    }
+    free(mca->images);
+    *mca = (struct dmpi_mca){.images = NULL};
+}
+
+const struct dmpi_strv *dmpi_job_mca_of(const struct dmpi_mca *mca, const char *profile)
+{
+    for (size_t i = 0; mca && i < mca->n; i++) {
+        if (strcmp(mca->images[i].profile, profile) == 0)
+            return &mca->images[i].names;
+    }
+    return NULL;
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// Which MCA parameters the images of a job know: asked in one worker of each, because Open MPI ignores
+// what it does not know.
+#ifndef DMPI_JOB_MCA_H
+#define DMPI_JOB_MCA_H
+
+#include <stddef.h>
+
+#include "base/ctl.h"
+#include "base/strv.h"
+#include "cluster/state.h"
+#include "job/run.h"
+#include "mesh/mesh.h"
+
+struct dmpi_fleet;
+
+struct dmpi_mca {
+    struct dmpi_mca_image {
+        char *profile;
+        struct dmpi_strv names; // sorted by bytes
+    } * images;
+    size_t n;
+};
+
+// Asks what the job needs to know: nothing where neither user nor profile sets a parameter and auto has
+// nothing to decide. An image that cannot be asked is left out.
+void dmpi_job_mca_ask(struct dmpi_mca *out, const struct dmpi_run_opts *opts,
+                      const struct dmpi_mesh *mesh, const struct dmpi_state *state,
+                      const char *cluster, struct dmpi_fleet *fleet, const struct dmpi_ctl *ctl);
+void dmpi_job_mca_free(struct dmpi_mca *mca); // NULL is allowed
+
+// The names of a profile's image, borrowed; NULL when it was not asked (mca may be NULL).
+const struct dmpi_strv *dmpi_job_mca_of(const struct dmpi_mca *mca, const char *profile);
+
+#endif
