@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "job/run.h"
+#include "run.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -14,15 +14,6 @@
 #include "spec/profile.h"
 #include "transfer.h"
 #include "verbs.h"
-
-struct run {
-    struct dmpi_common common;
-    long long np, slots;
-    struct dmpi_strv env, mca;
-    const char *tune, *backend, *workdir, *image, *workers, *ports;
-    int64_t timeout_ms;
-    bool detach, remove, interactive, dry_run, map;
-};
 
 static void started(void *arg, const char *job, int np)
 {
@@ -42,7 +33,7 @@ static json_t *result_json(const struct dmpi_run_result *r, bool detached)
 }
 
 /* What a person must know besides the code, which mpirun does not tell. */
-static void tell(const struct run *o, const struct dmpi_run_result *r)
+static void tell(const struct dmpi_run_cmd *o, const struct dmpi_run_result *r)
 {
     if (r->timed_out)
         dmpi_out_note("job %s: canceled after --timeout", r->job);
@@ -74,11 +65,14 @@ static int mca_pairs(struct dmpi_strv *out, const struct dmpi_strv *pairs, struc
     return 0;
 }
 
-static int prepare(struct dmpi_run_opts *out, const struct run *o, const struct dmpi_strv *operands,
-                   struct dmpi_err *err)
+int dmpi_run_cmd_prepare(struct dmpi_run_opts *out, char **images, const struct dmpi_run_cmd *o,
+                         const struct dmpi_strv *operands, struct dmpi_err *err)
 {
     static const int out_fd = STDOUT_FILENO, err_fd = STDERR_FILENO;
     *out = (struct dmpi_run_opts)DMPI_RUN_OPTS_INIT;
+    *images = NULL;
+    if (!operands->n)
+        return dmpi_usage(err, "needs a job, a file, or -- and a program");
     out->program = o->common.dashes_first;
     out->np = (int)o->np;
     out->slots = (int)o->slots;
@@ -100,19 +94,37 @@ static int prepare(struct dmpi_run_opts *out, const struct run *o, const struct 
     for (size_t i = 0; i < o->env.n; i++)
         if (dmpi_env_parse(&out->env, o->env.v[i], err) < 0)
             return dmpi_err_wrap(err, "--env");
-    return mca_pairs(&out->mca, &o->mca, err);
+    int rc = mca_pairs(&out->mca, &o->mca, err);
+    if (rc == 0)
+        rc = dmpi_images_dir(images, err);
+    out->images_dir = *images;
+    return rc;
 }
 
-static int dry_run(const struct run *o, const struct dmpi_run_opts *opts, struct dmpi_err *err)
+void dmpi_run_cmd_done(struct dmpi_run_opts *opts, char *images)
 {
-    struct dmpi_flags flags = {.file = o->common.file,
-                               .name = o->common.name,
-                               .image = o->image,
-                               .workers = o->workers,
-                               .ports = o->ports};
+    dmpi_strv_free(&opts->words);
+    dmpi_strv_free(&opts->env);
+    dmpi_strv_free(&opts->mca);
+    free(images);
+}
+
+int dmpi_run_cmd_spec(struct dmpi_spec *out, const struct dmpi_run_cmd *o, struct dmpi_err *err)
+{
+    const struct dmpi_flags flags = {.file = o->common.file,
+                                     .name = o->common.name,
+                                     .image = o->image,
+                                     .workers = o->workers,
+                                     .ports = o->ports};
+    return dmpi_spec_make(out, &flags, err);
+}
+
+static int dry_run(const struct dmpi_run_cmd *o, const struct dmpi_run_opts *opts,
+                   struct dmpi_err *err)
+{
     struct dmpi_spec spec = {0};
     dmpi_json_auto json_t *plan = NULL;
-    int rc = dmpi_spec_make(&spec, &flags, err);
+    int rc = dmpi_run_cmd_spec(&spec, o, err);
     if (rc == 0)
         rc = dmpi_run_dry(&plan, &spec, opts, err);
     if (rc == 0 && o->common.json) {
@@ -132,7 +144,8 @@ static int exit_code(const struct dmpi_run_result *r)
     return r->canceled && by_us && dmpi_sig_first() ? 128 + dmpi_sig_first() : r->exit_code;
 }
 
-static int real_run(const struct run *o, const struct dmpi_run_opts *opts, struct dmpi_err *err)
+static int real_run(const struct dmpi_run_cmd *o, const struct dmpi_run_opts *opts,
+                    struct dmpi_err *err)
 {
     struct dmpi_session session;
     struct dmpi_run_result result = {0};
@@ -153,58 +166,51 @@ static int real_run(const struct run *o, const struct dmpi_run_opts *opts, struc
 
 static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err)
 {
-    const struct run *o = arg;
-    if (!operands->n)
-        return dmpi_usage(err, "run needs a job, a file, or -- and a program");
+    const struct dmpi_run_cmd *o = arg;
+    struct dmpi_run_opts opts;
+    char *images;
     if ((o->image || o->workers || o->ports) && !o->dry_run)
         return dmpi_usage(
             err, "--image, --workers and --ports go with --dry-run; a real cluster is made by up");
-    struct dmpi_run_opts opts;
-    dmpi_autofree char *images = NULL;
-    int rc = prepare(&opts, o, operands, err);
-    if (rc == 0)
-        rc = dmpi_images_dir(&images, err);
-    opts.images_dir = images;
+    int rc = dmpi_run_cmd_prepare(&opts, &images, o, operands, err);
     if (rc == 0)
         rc = o->dry_run ? dry_run(o, &opts, err) : real_run(o, &opts, err);
-    dmpi_strv_free(&opts.words);
-    dmpi_strv_free(&opts.env);
-    dmpi_strv_free(&opts.mca);
+    dmpi_run_cmd_done(&opts, images);
     return rc;
 }
 
-static const struct dmpi_opt opts[] = {
-    {"np", 'n', DMPI_OPT_INT, offsetof(struct run, np), "N", "ranks (default: one for each slot)",
-     1, 1 << 20},
-    {"slots", 0, DMPI_OPT_INT, offsetof(struct run, slots), "N",
+const struct dmpi_opt dmpi_run_cmd_opts[] = {
+    {"np", 'n', DMPI_OPT_INT, offsetof(struct dmpi_run_cmd, np), "N",
+     "ranks (default: one for each slot)", 1, 1 << 20},
+    {"slots", 0, DMPI_OPT_INT, offsetof(struct dmpi_run_cmd, slots), "N",
      "ranks that each worker takes in this job", 1, 65536},
-    {"env", 'e', DMPI_OPT_LIST, offsetof(struct run, env), "K=V", "set a variable for every rank",
-     0, 0},
-    {"mca", 0, DMPI_OPT_PAIR, offsetof(struct run, mca), "KEY VALUE",
+    {"env", 'e', DMPI_OPT_LIST, offsetof(struct dmpi_run_cmd, env), "K=V",
+     "set a variable for every rank", 0, 0},
+    {"mca", 0, DMPI_OPT_PAIR, offsetof(struct dmpi_run_cmd, mca), "KEY VALUE",
      "an MCA parameter of Open MPI", 0, 0},
-    {"tune", 0, DMPI_OPT_STR, offsetof(struct run, tune), "NAME",
+    {"tune", 0, DMPI_OPT_STR, offsetof(struct dmpi_run_cmd, tune), "NAME",
      "tuning set: auto, tcp, ucx, ucc, rocm, none", 0, 0},
-    {"backend", 0, DMPI_OPT_STR, offsetof(struct run, backend), "NAME",
+    {"backend", 0, DMPI_OPT_STR, offsetof(struct dmpi_run_cmd, backend), "NAME",
      "backend of a PyTorch job: mpi, gloo, nccl", 0, 0},
-    {"workdir", 0, DMPI_OPT_STR, offsetof(struct run, workdir), "DIR",
+    {"workdir", 0, DMPI_OPT_STR, offsetof(struct dmpi_run_cmd, workdir), "DIR",
      "where code goes and ranks start (default: that of the cluster)", 0, 0},
-    {"detach", 'd', DMPI_OPT_FLAG, offsetof(struct run, detach), NULL,
+    {"detach", 'd', DMPI_OPT_FLAG, offsetof(struct dmpi_run_cmd, detach), NULL,
      "print the job's name and return while it runs", 0, 0},
-    {"interactive", 'i', DMPI_OPT_FLAG, offsetof(struct run, interactive), NULL,
+    {"interactive", 'i', DMPI_OPT_FLAG, offsetof(struct dmpi_run_cmd, interactive), NULL,
      "give rank 0 our standard input (Open MPI 5.0 loses parts of large ones)", 0, 0},
-    {"map", 0, DMPI_OPT_FLAG, offsetof(struct run, map), NULL,
+    {"map", 0, DMPI_OPT_FLAG, offsetof(struct dmpi_run_cmd, map), NULL,
      "print on stderr where each rank is, as soon as all have come", 0, 0},
-    {"rm", 0, DMPI_OPT_FLAG, offsetof(struct run, remove), NULL,
+    {"rm", 0, DMPI_OPT_FLAG, offsetof(struct dmpi_run_cmd, remove), NULL,
      "keep no log of the job after its end", 0, 0},
-    {"timeout", 0, DMPI_OPT_DURATION, offsetof(struct run, timeout_ms), "TIME",
+    {"timeout", 0, DMPI_OPT_DURATION, offsetof(struct dmpi_run_cmd, timeout_ms), "TIME",
      "cancel the job after this time", 0, 0},
-    {"dry-run", 0, DMPI_OPT_FLAG, offsetof(struct run, dry_run), NULL,
+    {"dry-run", 0, DMPI_OPT_FLAG, offsetof(struct dmpi_run_cmd, dry_run), NULL,
      "print hostfile and mpirun line; needs no cluster", 0, 0},
-    {"image", 0, DMPI_OPT_STR, offsetof(struct run, image), "SPEC",
+    {"image", 0, DMPI_OPT_STR, offsetof(struct dmpi_run_cmd, image), "SPEC",
      "with --dry-run: as if `up --image SPEC` had been done", 0, 0},
-    {"workers", 0, DMPI_OPT_STR, offsetof(struct run, workers), "N",
+    {"workers", 0, DMPI_OPT_STR, offsetof(struct dmpi_run_cmd, workers), "N",
      "with --dry-run: as if `up --workers N` had been done", 0, 0},
-    {"ports", 0, DMPI_OPT_STR, offsetof(struct run, ports), "FIRST-LAST",
+    {"ports", 0, DMPI_OPT_STR, offsetof(struct dmpi_run_cmd, ports), "FIRST-LAST",
      "with --dry-run: as if `up --ports FIRST-LAST` had been done", 0, 0},
     {0},
 };
@@ -218,8 +224,8 @@ const struct dmpi_verb dmpi_verb_run = {
                "  dockmpi run -- hostname                  a program that the image has\n"
                "What follows the job's name belongs to the job. Ctrl-C cancels the job, a second\n"
                "one kills it.",
-    .opts = opts,
-    .opts_size = sizeof(struct run),
+    .opts = dmpi_run_cmd_opts,
+    .opts_size = sizeof(struct dmpi_run_cmd),
     .how = DMPI_FIRST_STOPS,
     .json = true,
     .run = run,

@@ -11,6 +11,7 @@ extern const struct dmpi_opt dmpi_common_opts[];
 extern const struct dmpi_verb dmpi_verb_up;
 extern const struct dmpi_verb dmpi_verb_run;
 extern const struct dmpi_verb dmpi_verb_bench;
+extern const struct dmpi_verb dmpi_verb_explain;
 extern const struct dmpi_verb dmpi_verb_ps;
 extern const struct dmpi_verb dmpi_verb_jobs;
 extern const struct dmpi_verb dmpi_verb_logs;

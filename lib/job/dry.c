@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: MIT
 // run --dry-run: the command that would be run, from a mesh that is made up where only a running
 // cluster could know (sshd's ports, exact networks).
+#include "job/dry.h"
+
 #include <string.h>
 
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/shquote.h"
 #include "job/compose.h"
-#include "job/run.h"
 #include "mesh/ports.h"
-#include "mpi/command.h"
-#include "spec/plan.h"
 
 static const char no_key[] = "ssh-ed25519 AAAA";
 
@@ -85,26 +84,40 @@ static int master_port(const struct dmpi_spec *spec, int *out, struct dmpi_err *
     return dmpi_port_choose(out, &within, NULL, NULL, seed, err);
 }
 
+int dmpi_dry_make(struct dmpi_dry *out, const struct dmpi_spec *spec,
+                  const struct dmpi_run_opts *opts, struct dmpi_err *err)
+{
+    *out = (struct dmpi_dry){.workdir = opts->workdir ? opts->workdir : spec->workdir};
+    struct dmpi_compose what = {.opts = opts,
+                                .code = &out->code,
+                                .mesh = &out->mesh,
+                                .workdir = out->workdir,
+                                .cluster = spec->name};
+    if (dmpi_job_code_find(&out->code, opts->images_dir, &opts->words, opts->program, err) < 0 ||
+        dmpi_plan_make(&out->plan, spec, opts->images_dir, err) < 0)
+        return -1;
+    what.launcher_profile = out->plan.members[0].profile->name;
+    if (made_up_mesh(&out->mesh, &out->plan, spec, err) < 0 ||
+        master_port(spec, &what.master_port, err) < 0)
+        return -1;
+    return dmpi_job_compose(&out->command, &what, err);
+}
+
+void dmpi_dry_free(struct dmpi_dry *dry)
+{
+    dmpi_mpi_command_free(&dry->command);
+    dmpi_mesh_free(&dry->mesh);
+    dmpi_plan_free(&dry->plan);
+    dmpi_job_code_free(&dry->code);
+}
+
 int dmpi_run_dry(json_t **out, const struct dmpi_spec *spec, const struct dmpi_run_opts *opts,
                  struct dmpi_err *err)
 {
+    struct dmpi_dry dry DMPI_AUTO(dmpi_dry_free) = {0};
     *out = NULL;
-    struct dmpi_job_code code DMPI_AUTO(dmpi_job_code_free) = {0};
-    struct dmpi_plan plan DMPI_AUTO(dmpi_plan_free) = {0};
-    struct dmpi_mesh mesh DMPI_AUTO(dmpi_mesh_free) = {0};
-    struct dmpi_mpi_command command DMPI_AUTO(dmpi_mpi_command_free) = {0};
-    struct dmpi_compose what = {.opts = opts,
-                                .code = &code,
-                                .mesh = &mesh,
-                                .workdir = opts->workdir ? opts->workdir : spec->workdir,
-                                .cluster = spec->name};
-    if (dmpi_job_code_find(&code, opts->images_dir, &opts->words, opts->program, err) < 0 ||
-        dmpi_plan_make(&plan, spec, opts->images_dir, err) < 0)
+    if (dmpi_dry_make(&dry, spec, opts, err) < 0)
         return -1;
-    what.launcher_profile = plan.members[0].profile->name;
-    if (made_up_mesh(&mesh, &plan, spec, err) < 0 ||
-        master_port(spec, &what.master_port, err) < 0 || dmpi_job_compose(&command, &what, err) < 0)
-        return -1;
-    *out = result_json(&command, &code, what.workdir);
+    *out = result_json(&dry.command, &dry.code, dry.workdir);
     return 0;
 }

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+/* What `run` can be told; `explain` takes the same. */
+#ifndef DMPI_CMD_RUN_H
+#define DMPI_CMD_RUN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "app.h"
+#include "job/run.h"
+
+struct dmpi_run_cmd {
+    struct dmpi_common common;
+    long long np, slots;
+    struct dmpi_strv env, mca;
+    const char *tune, *backend, *workdir, *image, *workers, *ports;
+    int64_t timeout_ms;
+    bool detach, remove, interactive, dry_run, map;
+};
+
+/** Their options. */
+extern const struct dmpi_opt dmpi_run_cmd_opts[];
+
+/**
+ * Checks the command line. *out borrows from it and from *images, the folder of the profiles. Release both
+ * with dmpi_run_cmd_done, also after an error.
+ */
+int dmpi_run_cmd_prepare(struct dmpi_run_opts *out, char **images, const struct dmpi_run_cmd *o,
+                         const struct dmpi_strv *operands, struct dmpi_err *err);
+void dmpi_run_cmd_done(struct dmpi_run_opts *opts, char *images);
+
+/** The specification of a cluster that is not there, from -f, --image, --workers and --ports. */
+int dmpi_run_cmd_spec(struct dmpi_spec *out, const struct dmpi_run_cmd *o, struct dmpi_err *err);
+
+#endif

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT
+#include "job/explain.h"
+
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "cluster/state.h"
+#include "engine/containers.h"
+#include "fleet/fleet.h"
+#include "job/compose.h"
+#include "job/dry.h"
+#include "job/explain_text.h"
+#include "job/meet.h"
+#include "job/target.h"
+#include "mesh/ports.h"
+#include "spec/labels.h"
+
+int dmpi_explain_plan(char **out, const struct dmpi_spec *spec, const struct dmpi_run_opts *opts,
+                      struct dmpi_err *err)
+{
+    struct dmpi_dry dry DMPI_AUTO(dmpi_dry_free) = {0};
+    *out = NULL;
+    if (dmpi_dry_make(&dry, spec, opts, err) < 0)
+        return -1;
+    struct dmpi_explain_member *members = dmpi_xcalloc(dry.plan.n, sizeof(*members));
+    for (size_t i = 0; i < dry.plan.n; i++) {
+        const struct dmpi_plan_member *m = &dry.plan.members[i];
+        members[i] = (struct dmpi_explain_member){
+            .ep = &spec->nodes[m->node].ep,
+            .node = spec->nodes[m->node].name,
+            .worker = m->role == DMPI_WORKER ? dmpi_mesh_find(&dry.mesh, m->index) : NULL,
+            .config = m->create,
+            .host = dmpi_json_obj(m->create, "HostConfig")};
+    }
+    const struct dmpi_explain what = {.cluster = spec->name,
+                                      .workdir = dry.workdir,
+                                      .members = members,
+                                      .n = dry.plan.n,
+                                      .port = dry.mesh.workers[0].port - dry.mesh.workers[0].index,
+                                      .code = &dry.code,
+                                      .command = &dry.command};
+    *out = dmpi_explain_text(&what);
+    free(members);
+    return 0;
+}
+
+// --- a cluster that runs ----------------------------------------------------------------------
+
+struct live {
+    struct dmpi_fleet *fleet;
+    const struct dmpi_spec *spec;
+    const struct dmpi_run_opts *opts;
+    const struct dmpi_ctl *ctl;
+    struct dmpi_state state;
+    struct dmpi_targets targets; // the launcher first
+    struct dmpi_mesh mesh;
+    struct dmpi_job_code code;
+    struct dmpi_mpi_command command;
+    const char *workdir;
+    json_t *inspected; // array, in the order of targets
+};
+
+static void live_free(struct live *l)
+{
+    json_decref(l->inspected);
+    dmpi_mpi_command_free(&l->command);
+    dmpi_job_code_free(&l->code);
+    dmpi_mesh_free(&l->mesh);
+    dmpi_targets_free(&l->targets);
+    dmpi_state_free(&l->state);
+}
+
+static int inspect(struct live *l, struct dmpi_err *err)
+{
+    l->inspected = dmpi_json_new_arr();
+    for (size_t i = 0; i < l->targets.n; i++) {
+        const struct dmpi_target *t = &l->targets.v[i];
+        struct dmpi_engine *engine;
+        json_t *one = NULL;
+        if (dmpi_fleet_engine(&engine, l->fleet, t->node, l->ctl, err) < 0 ||
+            dmpi_container_inspect(engine, l->ctl, t->id, &one, err) < 0)
+            return dmpi_err_wrap(err, "%s", t->container);
+        dmpi_json_add(l->inspected, one);
+    }
+    const json_t *config = dmpi_json_obj(json_array_get(l->inspected, 0), "Config");
+    const char *own = dmpi_json_str(config, "WorkingDir");
+    l->workdir = l->opts->workdir ? l->opts->workdir : own && own[0] ? own : l->spec->workdir;
+    return 0;
+}
+
+static int compose(struct live *l, struct dmpi_err *err)
+{
+    const struct dmpi_member *launcher = dmpi_state_launcher(&l->state, l->spec->name);
+    dmpi_autofree char *seed = dmpi_xasprintf("%s/master", l->spec->name);
+    const json_t *config = dmpi_json_obj(json_array_get(l->inspected, 0), "Config");
+    const char *ports = dmpi_json_str(dmpi_json_obj(config, "Labels"), DMPI_LABEL_PORTS);
+    struct dmpi_meet meet = {.fleet = l->fleet,
+                             .state = &l->state,
+                             .cluster = l->spec->name,
+                             .launcher = launcher,
+                             .first = &l->targets.v[l->targets.n > 1 ? 1 : 0],
+                             .seed = seed,
+                             .ctl = l->ctl};
+    struct dmpi_compose what = {.opts = l->opts,
+                                .code = &l->code,
+                                .mesh = &l->mesh,
+                                .launcher_profile = launcher->profile[0] ? launcher->profile : NULL,
+                                .workdir = l->workdir,
+                                .cluster = l->spec->name};
+    if (ports && dmpi_ports_parse(&meet.ports, ports, err) < 0)
+        return dmpi_err_wrap(err, "label %s of the launcher", DMPI_LABEL_PORTS);
+    if (dmpi_job_meet(&l->mesh, &what.master_port, &meet, err) < 0)
+        return -1;
+    return dmpi_job_compose(&l->command, &what, err);
+}
+
+static int look(struct live *l, struct dmpi_err *err)
+{
+    const char *name = l->spec->name;
+    if (dmpi_job_code_find(&l->code, l->opts->images_dir, &l->opts->words, l->opts->program, err) <
+            0 ||
+        dmpi_state_list(&l->state, l->fleet, name, l->ctl, err) < 0)
+        return -1;
+    if (!dmpi_state_launcher(&l->state, name))
+        return dmpi_err_set(err, DMPI_ENOTFOUND,
+                            "cluster %s is not up: start it with `dockmpi up`, or say with "
+                            "--image, --workers or -f what it would be",
+                            name);
+    if (dmpi_targets_all(&l->targets, &l->state, name, true, err) < 0 || inspect(l, err) < 0)
+        return -1;
+    return compose(l, err);
+}
+
+// -1 for what is no worker of the mesh.
+static int worker_index(const struct dmpi_state *state, const struct dmpi_target *t)
+{
+    for (size_t i = 0; i < state->n; i++) {
+        if (state->members[i].id == t->id && state->members[i].role == DMPI_WORKER)
+            return state->members[i].index;
+    }
+    return -1;
+}
+
+// Beside the workers that run: the last ports of what the cluster keeps to.
+static int own_port(const struct live *l)
+{
+    const struct dmpi_ports within = dmpi_ports_services(&l->mesh.ports);
+    int last = l->mesh.workers[l->mesh.n - 1].index;
+    return dmpi_ports_given(&within) && within.last - last >= within.first ? within.last - last
+                                                                           : DMPI_PORT_FIRST;
+}
+
+static char *live_text(const struct live *l)
+{
+    struct dmpi_explain_member *members = dmpi_xcalloc(l->targets.n, sizeof(*members));
+    for (size_t i = 0; i < l->targets.n; i++) {
+        const struct dmpi_node *node = &l->spec->nodes[l->targets.v[i].node];
+        const json_t *one = json_array_get(l->inspected, i);
+        members[i] = (struct dmpi_explain_member){
+            .ep = &node->ep,
+            .node = node->name,
+            .worker = dmpi_mesh_find(&l->mesh, worker_index(&l->state, &l->targets.v[i])),
+            .config = dmpi_json_obj(one, "Config"),
+            .host = dmpi_json_obj(one, "HostConfig")};
+    }
+    const struct dmpi_explain what = {.cluster = l->spec->name,
+                                      .workdir = l->workdir,
+                                      .members = members,
+                                      .n = l->targets.n,
+                                      .port = own_port(l),
+                                      .live = true,
+                                      .code = &l->code,
+                                      .command = &l->command};
+    char *text = dmpi_explain_text(&what);
+    free(members);
+    return text;
+}
+
+int dmpi_explain_cluster(char **out, struct dmpi_fleet *fleet, const struct dmpi_spec *spec,
+                         const struct dmpi_run_opts *opts, const struct dmpi_ctl *ctl,
+                         struct dmpi_err *err)
+{
+    struct live l DMPI_AUTO(live_free) = {.fleet = fleet, .spec = spec, .opts = opts, .ctl = ctl};
+    *out = NULL;
+    if (look(&l, err) < 0)
+        return -1;
+    *out = live_text(&l);
+    return 0;
+}
