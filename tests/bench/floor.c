@@ -3,9 +3,9 @@
 // them at once over connections that are ready. Written straight on libcurl, without any code of
 // dockmpi, so that the benchmark has something to compare with.
 //
-// usage: floor SOCKET PREFIX IMAGE...
-// Starts one container PREFIX-I for each IMAGE, prints the milliseconds that this took on stdout,
-// and removes the containers again.
+// usage: floor PREFIX SOCKET IMAGE [SOCKET IMAGE]...
+// Starts one container PREFIX-I for each IMAGE on the engine at SOCKET (of this machine, or the end of
+// a tunnel), prints the milliseconds that this took on stdout, and removes the containers again.
 
 #include <curl/curl.h>
 #include <pthread.h>
@@ -20,12 +20,12 @@ enum { BLOCK = 512, FILES = 8, FILE_SIZE = 1024, ARCHIVE = 10240 * 2, BODY = 409
 struct container {
     pthread_t thread;
     CURL *curl;
+    const char *socket;
     const char *image;
     char name[128];
     bool ok;
 };
 
-static const char *socket_path;
 static char archive[ARCHIVE];
 
 // About as many small files as a member of a cluster is given.
@@ -59,9 +59,10 @@ static size_t drop(char *data, size_t size, size_t n, void *arg)
 }
 
 // One request; true when the answer's status is 2xx.
-static bool call(CURL *curl, const char *method, const char *path, const char *type,
+static bool call(const struct container *c, const char *method, const char *path, const char *type,
                  const char *body, size_t len)
 {
+    CURL *curl = c->curl;
     char url[512];
     char header[128];
     snprintf(url, sizeof(url), "http://localhost%s", path);
@@ -69,7 +70,7 @@ static bool call(CURL *curl, const char *method, const char *path, const char *t
     struct curl_slist *headers = curl_slist_append(NULL, header);
     headers = curl_slist_append(headers, "Expect:");
     curl_easy_reset(curl); // the connection stays
-    curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket_path);
+    curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, c->socket);
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
@@ -98,21 +99,21 @@ static bool create(const struct container *c)
                      "\"HostConfig\":{\"NetworkMode\":\"host\",\"Init\":true}}",
                      c->image);
     snprintf(path, sizeof(path), "/containers/create?name=%s", c->name);
-    return call(c->curl, "POST", path, NULL, body, (size_t)n);
+    return call(c, "POST", path, NULL, body, (size_t)n);
 }
 
 static bool put(const struct container *c)
 {
     char path[256];
     snprintf(path, sizeof(path), "/containers/%s/archive?path=/", c->name);
-    return call(c->curl, "PUT", path, "application/x-tar", archive, sizeof(archive));
+    return call(c, "PUT", path, "application/x-tar", archive, sizeof(archive));
 }
 
 static bool start(const struct container *c)
 {
     char path[256];
     snprintf(path, sizeof(path), "/containers/%s/start", c->name);
-    return call(c->curl, "POST", path, NULL, "", 0);
+    return call(c, "POST", path, NULL, "", 0);
 }
 
 static void *bring_up(void *arg)
@@ -125,7 +126,7 @@ static void *bring_up(void *arg)
 static bool connect_engine(struct container *c)
 {
     c->curl = curl_easy_init();
-    return c->curl && call(c->curl, "GET", "/_ping", NULL, NULL, 0);
+    return c->curl && call(c, "GET", "/_ping", NULL, NULL, 0);
 }
 
 static void *take_down(void *arg)
@@ -133,7 +134,7 @@ static void *take_down(void *arg)
     struct container *c = arg;
     char path[256];
     snprintf(path, sizeof(path), "/containers/%s?force=1&v=1", c->name);
-    call(c->curl, "DELETE", path, NULL, NULL, 0);
+    call(c, "DELETE", path, NULL, NULL, 0);
     curl_easy_cleanup(c->curl);
     return NULL;
 }
@@ -172,19 +173,19 @@ static int measure(struct container *all, int n)
 
 int main(int argc, char **argv)
 {
-    if (argc < 4) {
-        fprintf(stderr, "usage: floor SOCKET PREFIX IMAGE...\n");
+    if (argc < 4 || argc % 2 != 0) {
+        fprintf(stderr, "usage: floor PREFIX SOCKET IMAGE [SOCKET IMAGE]...\n");
         return 2;
     }
-    socket_path = argv[1];
-    int n = argc - 3;
+    int n = (argc - 2) / 2;
     struct container *all = calloc((size_t)n, sizeof(*all));
     if (!all || curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
         return 1;
     make_archive();
     for (int i = 0; i < n; i++) {
-        all[i].image = argv[3 + i];
-        snprintf(all[i].name, sizeof(all[i].name), "%s-%d", argv[2], i);
+        all[i].socket = argv[2 + 2 * i];
+        all[i].image = argv[3 + 2 * i];
+        snprintf(all[i].name, sizeof(all[i].name), "%s-%d", argv[1], i);
         if (!connect_engine(&all[i]))
             return 1;
     }
