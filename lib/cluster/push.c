@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cluster/push_impl.h"
+#include "cluster/remedy.h"
 #include "cluster/registry.h"
 #include "fleet/fleet.h"
 
@@ -83,7 +84,10 @@ static bool find_needs(struct dmpi_push *p, const struct dmpi_err *errs)
 static int pull_on(struct dmpi_engine *engine, size_t node, void *arg, struct dmpi_err *err)
 {
     struct dmpi_push *p = arg;
-    return p->needs[node] ? dmpi_push_pull(p, engine, node, err) : 0;
+    if (!p->needs[node] || dmpi_push_pull(p, engine, node, err) == 0)
+        return 0;
+    dmpi_remedy_add(err);
+    return -1;
 }
 
 static void pull(struct dmpi_push *p, const char *what, struct dmpi_err *errs)
@@ -150,7 +154,10 @@ static int read_source(struct dmpi_push *p, struct dmpi_err *err)
 static int send_to(struct dmpi_engine *engine, size_t node, void *arg, struct dmpi_err *err)
 {
     struct dmpi_push *p = arg;
-    return p->needs[node] ? dmpi_push_send(p, engine, node, err) : 0;
+    if (!p->needs[node] || dmpi_push_send(p, engine, node, err) == 0)
+        return 0;
+    dmpi_remedy_add(err); // a disk that is full, as a rule
+    return -1;
 }
 
 static int send_all(struct dmpi_push *p, struct dmpi_err *errs, struct dmpi_err *err)

@@ -9,14 +9,15 @@ LAB_ENGINES=${LAB_ENGINES:-26 20 28}
 export LAB_NAME LAB_DIR LAB_ENGINES
 unset DOCKER_HOST DOCKER_CONTEXT DOCKER_TLS_VERIFY DOCKER_CERT_PATH
 
-lab() { "$E2E_ROOT/compose/lab" "$@"; }
+# On this machine's engine, also where the script gives dockmpi another one.
+lab() { env -u DOCKER_HOST "$E2E_ROOT/compose/lab" "$@"; }
 
 # lab_up N: hosts h0, h1, ... with a network that nobody else on this machine uses. The script ends
 # when they cannot be made.
 lab_up() {
     local try
     for try in 1 2 3 4 5; do
-        LAB_SUBNET=10.$((100 + RANDOM % 100)).$((RANDOM % 200 + try))
+        LAB_SUBNET=${LAB_PREFIX:-10.$((100 + RANDOM % 100))}.$((RANDOM % 200 + try))
         export LAB_SUBNET
         lab up "$1" >"$E2E_TMP/lab.log" 2>&1 && return 0
         grep -qi 'overlap' "$E2E_TMP/lab.log" || break
@@ -29,8 +30,8 @@ lab_up() {
 # The address of a host.
 address() { echo "$LAB_SUBNET.$((10 + ${1#h}))"; }
 
-# received H: bytes that came in over the laboratory network so far.
-received() { lab exec "$1" sh -c 'cat /sys/class/net/e[tn]*/statistics/rx_bytes'; }
+# received H: bytes that came in over the laboratory's networks so far.
+received() { lab exec "$1" sh -c 'cat /sys/class/net/e[tn]*/statistics/rx_bytes' | awk '{ s += $1 } END { print s }'; }
 
 # on_hosts H...: the containers of ours on those hosts.
 on_hosts() {
