@@ -226,5 +226,5 @@ int dmpi_container_attach(struct dmpi_engine *e, const struct dmpi_ctl *ctl, con
     dmpi_url_add_query_flag(&url, "stdout", output);
     dmpi_url_add_query_flag(&url, "stderr", output);
     dmpi_url_add_query_flag(&url, "logs", (what & DMPI_ATTACH_LOGS) != 0);
-    return dmpi_hijack_open(e, ctl, dmpi_buf_str(&url), NULL, out, err);
+    return dmpi_hijack_open(e, DMPI_LANE_CONTROL, ctl, dmpi_buf_str(&url), NULL, out, err);
 }

@@ -80,7 +80,8 @@ int dmpi_exec_start(struct dmpi_engine *e, const struct dmpi_ctl *ctl, const cha
         dmpi_json_set(body, "ConsoleSize", size);
     }
     DMPI_AUTO(dmpi_buf_free) struct dmpi_buf url = exec_url(exec, "/start");
-    if (dmpi_hijack_open(e, ctl, dmpi_buf_str(&url), body, out, err) != 0)
+    enum dmpi_lane lane = opts->bulk ? DMPI_LANE_BULK : DMPI_LANE_CONTROL;
+    if (dmpi_hijack_open(e, lane, ctl, dmpi_buf_str(&url), body, out, err) != 0)
         return -1;
     if (opts->tty && opts->rows > 0 && opts->cols > 0) {
         struct dmpi_err ignored; /* the program may have ended already */

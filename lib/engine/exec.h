@@ -19,6 +19,7 @@ struct dmpi_exec_opts {
     const char *mark; /* set as $DOCKMPI_EXEC, for dmpi_exec_end to find it by; NULL: none */
     bool stdin_open;
     bool tty;
+    bool bulk;      /* much data is to go through it: not over the connection of short calls */
     int rows, cols; /* first size of the terminal, 0: the engine's default */
 };
 

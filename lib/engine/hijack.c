@@ -301,11 +301,11 @@ static int handshake(struct dmpi_engine *e, struct dmpi_hijack *h, const struct 
     return read_answer(h, ctl, err);
 }
 
-static int connect_only(struct dmpi_engine *e, struct dmpi_hijack *h, const struct dmpi_ctl *ctl,
-                        struct dmpi_err *err)
+static int connect_only(struct dmpi_engine *e, struct dmpi_hijack *h, enum dmpi_lane lane,
+                        const struct dmpi_ctl *ctl, struct dmpi_err *err)
 {
     CURLcode code = CURLE_OK;
-    if (dmpi_link_open(e, DMPI_LANE_CONTROL, ctl, &h->link, err) != 0)
+    if (dmpi_link_open(e, lane, ctl, &h->link, err) != 0)
         return -1;
     CURL *easy = h->link->easy;
     curl_easy_setopt(easy, CURLOPT_URL, dmpi_transport_base(e->transport));
@@ -319,13 +319,13 @@ static int connect_only(struct dmpi_engine *e, struct dmpi_hijack *h, const stru
     return 0;
 }
 
-int dmpi_hijack_open(struct dmpi_engine *e, const struct dmpi_ctl *ctl, const char *path,
-                     json_t *body, struct dmpi_hijack **out, struct dmpi_err *err)
+int dmpi_hijack_open(struct dmpi_engine *e, enum dmpi_lane lane, const struct dmpi_ctl *ctl,
+                     const char *path, json_t *body, struct dmpi_hijack **out, struct dmpi_err *err)
 {
     struct dmpi_hijack *h = dmpi_xcalloc(1, sizeof *h);
     h->name = dmpi_xstrdup(dmpi_engine_name(e));
     h->early = (struct dmpi_buf)DMPI_BUF_INIT(HEAD_MAX);
-    if (connect_only(e, h, ctl, err) != 0 || handshake(e, h, ctl, path, body, err) != 0) {
+    if (connect_only(e, h, lane, ctl, err) != 0 || handshake(e, h, ctl, path, body, err) != 0) {
         dmpi_hijack_close(h);
         return -1;
     }

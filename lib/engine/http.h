@@ -88,8 +88,9 @@ int dmpi_link_drive(struct dmpi_link *link, const struct dmpi_ctl *ctl, CURLcode
 struct dmpi_hijack;
 
 /* POSTs body (borrowed, NULL: none) to path and takes the connection over. *out: hijack_close. */
-int dmpi_hijack_open(struct dmpi_engine *e, const struct dmpi_ctl *ctl, const char *path,
-                     json_t *body, struct dmpi_hijack **out, struct dmpi_err *err);
+int dmpi_hijack_open(struct dmpi_engine *e, enum dmpi_lane lane, const struct dmpi_ctl *ctl,
+                     const char *path, json_t *body, struct dmpi_hijack **out,
+                     struct dmpi_err *err);
 
 /* Closes all idle links. */
 void dmpi_pool_close(struct dmpi_engine *e);

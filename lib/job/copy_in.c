@@ -12,6 +12,7 @@
 #include "job/pipe.h"
 #include "job/walk.h"
 
+#define BULK_MIN ((uint64_t)16 << 20) // worth a connection of its own
 #define ANSWER_MAX ((size_t)64)
 
 // $1 destination, $2 its parent, $3 "dir" when it must become a folder. Says what the destination is
@@ -147,7 +148,8 @@ static int send_target(struct dmpi_copy_run *run, struct dmpi_engine *engine, si
     dmpi_pack_init(&part.pack, next_item, &part);
     struct dmpi_sink sink = {.write = take_answer, .arg = &part};
     struct dmpi_pipe pipe;
-    int rc = dmpi_pipe_open(&pipe, engine, run->targets.v[i].id, &argv, &sink, run->ctl, err);
+    int rc = dmpi_pipe_open(&pipe, engine, run->targets.v[i].id, &argv, in->bytes >= BULK_MIN,
+                            &sink, run->ctl, err);
     if (rc == 0)
         rc = converse(run, &part, &pipe, err);
     if (rc == 0) {

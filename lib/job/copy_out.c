@@ -58,7 +58,7 @@ static int receive(struct dmpi_copy_run *run, struct dmpi_engine *engine,
     compose(&argv, &out->src, enter);
     struct dmpi_sink sink = {.write = take, .arg = part};
     struct dmpi_pipe pipe;
-    int rc = dmpi_pipe_open(&pipe, engine, target->id, &argv, &sink, run->ctl, err);
+    int rc = dmpi_pipe_open(&pipe, engine, target->id, &argv, false, &sink, run->ctl, err);
     if (rc == 0)
         rc = dmpi_pipe_finish(&pipe, "tar", run->ctl, err);
     dmpi_pipe_close(&pipe);

@@ -13,14 +13,14 @@
 #define NOTE_MAX ((size_t)8 * 1024)
 
 int dmpi_pipe_open(struct dmpi_pipe *p, struct dmpi_engine *engine, const char *container,
-                   const struct dmpi_strv *argv, const struct dmpi_sink *out,
+                   const struct dmpi_strv *argv, bool bulk, const struct dmpi_sink *out,
                    const struct dmpi_ctl *ctl, struct dmpi_err *err)
 {
     *p = (struct dmpi_pipe){.engine = engine, .note = DMPI_BUF_INIT(NOTE_MAX)};
     p->chunk = dmpi_xmalloc(CHUNK);
     struct dmpi_streams streams = {.out = *out, .err = dmpi_sink_to_buf_capped(&p->note)};
     dmpi_demux_init(&p->demux, &streams);
-    struct dmpi_exec_opts opts = {.argv = argv, .stdin_open = true};
+    struct dmpi_exec_opts opts = {.argv = argv, .stdin_open = true, .bulk = bulk};
     return dmpi_exec_start(engine, ctl, container, &opts, &p->exec_id, &p->hijack, err);
 }
 

@@ -28,10 +28,11 @@ struct dmpi_pipe {
     char *chunk;          // private
 };
 
-// Starts argv in a running container. Its stdout goes to out. To be closed also after an error.
+// Starts argv in a running container. Its stdout goes to out. bulk: much data is to come. To be closed
+// also after an error.
 // p must not move in memory while it is open.
 int dmpi_pipe_open(struct dmpi_pipe *p, struct dmpi_engine *engine, const char *container,
-                   const struct dmpi_strv *argv, const struct dmpi_sink *out,
+                   const struct dmpi_strv *argv, bool bulk, const struct dmpi_sink *out,
                    const struct dmpi_ctl *ctl, struct dmpi_err *err);
 
 // Sends all of source while it hands on what arrives. A process that ends or stops reading before is

@@ -211,7 +211,7 @@ static int sync_once(struct part *part, const struct dmpi_target *target,
     dmpi_strv_addf(&argv, "%zu", sync->names.len);
     struct dmpi_sink sink = {.write = take_answer, .arg = part};
     struct dmpi_pipe pipe;
-    int rc = dmpi_pipe_open(&pipe, engine, target->id, &argv, &sink, sync->ctl, err);
+    int rc = dmpi_pipe_open(&pipe, engine, target->id, &argv, false, &sink, sync->ctl, err);
     if (rc == 0)
         rc = converse(part, &pipe, err);
     dmpi_pipe_close(&pipe);

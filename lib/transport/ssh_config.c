@@ -25,6 +25,7 @@ void dmpi_ssh_config_free(struct dmpi_ssh_config *c)
     free(c->agent);
     free(c->proxy_jump);
     free(c->proxy_command);
+    free(c->beyond);
     dmpi_strv_free(&c->identities);
     dmpi_strv_free(&c->known_hosts);
     memset(c, 0, sizeof *c);
@@ -72,6 +73,27 @@ static void set_port(struct dmpi_ssh_config *c, const char *value)
         c->port = (int)port;
 }
 
+/* `ssh -G` leaves the tokens of this one as they are. */
+static void add_identity_pattern(struct dmpi_ssh_config *c, const char *value)
+{
+    dmpi_autofree char *path = dmpi_ssh_config_expand(c, value);
+    if (path)
+        add_identity(c, path);
+}
+
+/* What we do not do ourselves and what must not be passed over. */
+static bool is_beyond(const char *key, const char *value)
+{
+    static const char *const keys[] = {"revokedhostkeys", "knownhostscommand", "bindaddress",
+                                       "bindinterface"};
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(keys); i++) {
+        if (strcmp(key, keys[i]) == 0)
+            return strcmp(value, "none") != 0;
+    }
+    return (strcmp(key, "addressfamily") == 0 && strcmp(value, "any") != 0) ||
+           (strcmp(key, "proxyusefdpass") == 0 && strcmp(value, "yes") == 0);
+}
+
 static void take_line(struct dmpi_ssh_config *c, const char *key, const char *value)
 {
     if (strcmp(key, "hostname") == 0)
@@ -91,7 +113,9 @@ static void take_line(struct dmpi_ssh_config *c, const char *key, const char *va
     else if (strcmp(key, "identitiesonly") == 0)
         c->identities_only = strcmp(value, "yes") == 0;
     else if (strcmp(key, "identityfile") == 0)
-        add_identity(c, value);
+        add_identity_pattern(c, value);
+    else if (is_beyond(key, value))
+        set(&c->beyond, key);
     else if (strcmp(key, "userknownhostsfile") == 0 || strcmp(key, "globalknownhostsfile") == 0)
         add_files(&c->known_hosts, value);
 }
@@ -207,6 +231,12 @@ int dmpi_ssh_config_load(struct dmpi_ssh_config *out, const struct dmpi_endpoint
     return 0;
 }
 
+static void add_home(struct dmpi_buf *text)
+{
+    dmpi_autofree char *home = dmpi_io_expand_home("~");
+    dmpi_buf_adds(text, home);
+}
+
 char *dmpi_ssh_config_expand(const struct dmpi_ssh_config *c, const char *command)
 {
     DMPI_AUTO(dmpi_buf_free) struct dmpi_buf text = DMPI_BUF_INIT(64u << 10);
@@ -216,17 +246,20 @@ char *dmpi_ssh_config_expand(const struct dmpi_ssh_config *c, const char *comman
             continue;
         }
         switch (*++p) {
+        case 'd':
+            add_home(&text);
+            break;
         case 'h':
-            dmpi_buf_adds(&text, c->host);
+            dmpi_buf_adds(&text, c->host ? c->host : "");
             break;
         case 'n':
-            dmpi_buf_adds(&text, c->given);
+            dmpi_buf_adds(&text, c->given ? c->given : "");
             break;
         case 'p':
             dmpi_buf_addf(&text, "%d", c->port);
             break;
         case 'r':
-            dmpi_buf_adds(&text, c->user);
+            dmpi_buf_adds(&text, c->user ? c->user : "");
             break;
         case '%':
             dmpi_buf_addc(&text, '%');

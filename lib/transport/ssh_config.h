@@ -21,6 +21,7 @@ struct dmpi_ssh_config {
     char *proxy_jump;
     char *proxy_command; /* its tokens are not replaced yet */
     bool identities_only;
+    char *beyond;                 /* a setting that only the ssh program can honour, NULL: none */
     struct dmpi_strv identities;  /* files, only those that exist */
     struct dmpi_strv known_hosts; /* files */
 };
@@ -34,7 +35,7 @@ void dmpi_ssh_config_free(struct dmpi_ssh_config *c);
 void dmpi_ssh_config_parse(struct dmpi_ssh_config *c, const char *text);
 
 /*
- * Replaces %h %p %r %n %% of a ProxyCommand. NULL when it holds a token that only ssh knows. The
+ * Replaces %h %p %r %n %d %% of a ProxyCommand or IdentityFile. NULL when it holds a token that only ssh knows. The
  * result is the caller's.
  */
 char *dmpi_ssh_config_expand(const struct dmpi_ssh_config *c, const char *command);

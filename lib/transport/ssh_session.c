@@ -203,6 +203,10 @@ int dmpi_ssh_session_open(struct dmpi_ssh_session *s, const struct dmpi_ssh_conf
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     *program = false;
     *s = (struct dmpi_ssh_session){.fd = -1};
+    if (c->beyond && c->program) {
+        *program = true;
+        return dmpi_err_set(err, DMPI_EDENIED, "the ssh configuration has %s", c->beyond);
+    }
     pthread_once(&once, start_library);
     if (library_state != 0)
         return dmpi_err_set(err, DMPI_ESYS, "libssh2 does not start");

@@ -37,12 +37,13 @@ cat user.pub rsa.pub locked.pub >authorized
 config() {
     local name=$1 port=$2
     shift 2
-    printf '%s\n' "Port $port" 'ListenAddress 127.0.0.1' "HostKey /ssh/host" 'AuthorizedKeysFile /ssh/authorized' \
+    printf '%s\n' "Port $port" 'ListenAddress 127.0.0.1' 'ListenAddress ::1' "HostKey /ssh/host" 'AuthorizedKeysFile /ssh/authorized' \
         'StrictModes no' 'PasswordAuthentication no' 'KbdInteractiveAuthentication no' 'UsePAM no' 'PidFile none' \
         'PermitRootLogin yes' 'PerSourcePenalties no' "$@" >"$name.conf"
 }
 
 cat >serve <<'END'
+useradd -p '*' -s /bin/sh alice
 mkdir -p /run/sshd && cp -r /ssh/. /ssh-own && chown -R root /ssh-own && chmod 600 /ssh-own/host
 for name in plain stdio closed; do
     sed 's:/ssh/:/ssh-own/:' /ssh-own/$name.conf >/ssh-own/$name
@@ -58,7 +59,7 @@ done
 true
 END
 
-listening() { [ "$(docker logs "$server" 2>&1 | grep -c 'Server listening')" -eq 3 ]; }
+listening() { [ "$(docker logs "$server" 2>&1 | grep -c 'Server listening on 127')" -eq 3 ]; }
 
 start_servers() {
     local try base
@@ -66,7 +67,7 @@ start_servers() {
         base=$((21000 + (RANDOM * 5 + try) % 7000))
         plain=$base stdio=$((base + 1)) closed=$((base + 2))
         config plain $plain
-        config stdio $stdio 'AllowStreamLocalForwarding no'
+        config stdio $stdio 'AllowTcpForwarding no'
         config closed $closed 'AllowStreamLocalForwarding no' 'ForceCommand /bin/false'
         docker run -d --name "$server" --label "io.dockmpi.cluster=$DMPI_LIVE_CLUSTER" --network host --init \
             -v "$dir:/ssh:ro" -v /var/run/docker.sock:/var/run/docker.sock \
@@ -82,11 +83,13 @@ start_servers
 # known FILE KEY: what a known_hosts file says about all three
 known() {
     local port
-    for port in $plain $stdio $closed; do echo "[127.0.0.1]:$port $(cut -d' ' -f1,2 "$2.pub")"; done >"$1"
+    for port in $plain $stdio $closed; do echo "[127.0.0.1]:$port,[::1]:$port $(cut -d' ' -f1,2 "$2.pub")"; done >"$1"
 }
 known known host
 known changed stranger
 : >empty
+cp known hashed && ssh-keygen -q -H -f hashed 2>/dev/null
+cp host.pub revoked.pub
 { cat known && echo "*.example.com $(cut -d' ' -f1,2 stranger.pub)"; } >patterns
 
 # The user's own ssh configuration, which nobody's real one may disturb.
@@ -96,9 +99,20 @@ Host *
   GlobalKnownHostsFile /dev/null
   IdentityFile $dir/user
   User root
-Host target jump viacommand stranger agent
+Host target jump viacommand stranger agent hashed revoked busy
   HostName 127.0.0.1
   Port $plain
+Match originalhost matched exec "test -s $dir/known"
+  HostName 127.0.0.1
+  Port $plain
+Host revoked
+  RevokedHostKeys $dir/revoked.pub
+Host busy
+  LocalForward $plain 127.0.0.1:1
+  RemoteCommand echo not this
+  ControlMaster auto
+  ControlPath $dir/master-%C
+  ControlPersist 60
 Host target
   ProxyJump jump
 Host viacommand
@@ -126,6 +140,14 @@ over_all() { DOCKER_HOST=ssh://jump dockmpi "$@"; }
 ok 'the ssh configuration is honoured' over ssh://jump
 ok 'ProxyJump works' over ssh://target
 ok 'ProxyCommand works' over ssh://viacommand
+ok 'Match exec works' over ssh://matched
+ok 'forwardings and a command of the configuration are no obstacle' over ssh://busy
+if docker logs "$server" 2>&1 | grep -q 'Server listening on ::1'; then
+    ok 'an IPv6 address works' env DOCKER_HOST="ssh://root@[::1]:$plain" "$DOCKMPI" ps
+fi
+sed -i "s:UserKnownHostsFile .*:UserKnownHostsFile $dir/hashed:" config
+ok 'hashed known hosts work' over ssh://jump
+sed -i "s:UserKnownHostsFile .*:UserKnownHostsFile $dir/known:" config
 
 printf 'name: onhost\nnodes:\n  - { name: one, docker: "ssh://target", addr: 127.0.0.1 }\n  - { name: two, docker: "ssh://jump", addr: 127.0.0.1 }\n' >host.yaml
 ok 'exec --host runs on the nodes themselves' dockmpi exec --host -f host.yaml --workdir /ssh-own -e "V=it's" -- \
@@ -159,6 +181,9 @@ refused 'a key that is not authorized' 'no key is accepted; tried: .*/stranger \
 sed -i "s:IdentityFile .*:IdentityFile $dir/user:" config
 refused 'a server that forwards nothing and runs nothing' 'cannot be reached there.*AllowStreamLocalForwarding' \
     "ssh://127.0.0.1:$closed"
+refused 'a user who is not in the group docker' 'is the user in the group docker.*dial-stdio says: .*permission denied' \
+    "ssh://alice@127.0.0.1:$plain"
+refused 'a host key that is revoked' 'revokedhostkeys.*revoked' ssh://revoked
 refused 'a socket that is not there' 'run/none.sock cannot be reached' "ssh://127.0.0.1:$plain/run/none.sock"
 refused 'a port where nobody listens' 'no ssh server answers at 127.0.0.1 port 1 .*: Connection refused' ssh://127.0.0.1:1
 
@@ -177,4 +202,36 @@ for who in jump patterns; do
     wait $pid 2>/dev/null
     is "$(find run -mindepth 1)" '' 'nor does a killed command leave one'
 done
+
+# ---- much data, and lost connections -------------------------------------------------------------
+
+sed -i "s:UserKnownHostsFile .*:UserKnownHostsFile $dir/known:" config
+head -c 20000000 /dev/urandom >much
+ok 'a large file goes there' over_all cp --name "$DMPI_LIVE_CLUSTER" much worker-0:/work/much
+ok 'and comes back' over_all cp --name "$DMPI_LIVE_CLUSTER" worker-0:/work/much much.back
+ok 'as it was' cmp much much.back
+
+"$DOCKMPI" exec --host -f host.yaml -w two -- sh -c 'echo here; exec sleep 1000' >exec.log 2>exec.err &
+pid=$!
+wait_until $E2E_LIMIT grep -q here exec.log
+docker exec "$server" sh /ssh/sever
+wait $pid
+is $? 125 'exec --host whose connection breaks fails'
+like "$(tail -n 1 exec.err)" 'node two: ssh to jump ended with 255' 'and names the node'
+
+DOCKER_HOST=ssh://jump "$DOCKMPI" forward --name "$DMPI_LIVE_CLUSTER" worker-0:1:0 >forward.log 2>forward.err &
+pid=$!
+wait_until $E2E_LIMIT grep -q 'goes to port' forward.log
+local_port=$(sed -nE 's/^127\.0\.0\.1:([0-9]+) goes to .*/\1/p' forward.log)
+touch_port() { : <"/dev/tcp/127.0.0.1/$local_port"; }
+knock() { touch_port 2>/dev/null; grep -c 'nothing listens on port 1' forward.err; }
+heard() { [ "$(knock)" -ge "$1" ]; }
+ok 'forward answers' wait_until $E2E_LIMIT heard 1
+docker exec "$server" sh /ssh/sever
+n=$(grep -c 'nothing listens on port 1' forward.err)
+ok 'and again after its connection was cut' wait_until $E2E_LIMIT heard $((n + 1))
+kill -INT $pid
+wait $pid
+is $? 0 'Ctrl-C ends it'
 ok 'down' over_all down --name "$DMPI_LIVE_CLUSTER"
+is "$(find . -name 'master-*')" '' 'nobody was made a master of connections'

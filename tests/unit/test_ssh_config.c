@@ -5,8 +5,10 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "transport/ssh_config.h"
@@ -60,6 +62,55 @@ static void expands_tokens(void **state)
     }
 }
 
+/* ssh -G prints it as the user wrote it. */
+static void identity_files_with_tokens(void **state)
+{
+    (void)state;
+    char home[] = "/tmp/dockmpi-test-XXXXXX";
+    assert_non_null(mkdtemp(home));
+    dmpi_autofree char *key = dmpi_xasprintf("%s/10.0.0.7-ubuntu", home);
+    FILE *f = fopen(key, "w");
+    assert_non_null(f);
+    fclose(f);
+    setenv("HOME", home, 1);
+    struct dmpi_ssh_config c = {.port = 22};
+    dmpi_ssh_config_parse(&c, "user ubuntu\nhostname 10.0.0.7\nidentityfile ~/%h-%r\n"
+                              "identityfile %d/%h-%r\nidentityfile /odd/%C\n");
+    assert_int_equal(c.identities.n, 1);
+    assert_string_equal(c.identities.v[0], key);
+    assert_null(c.beyond);
+    dmpi_ssh_config_free(&c);
+    unlink(key);
+    rmdir(home);
+}
+
+static void settings_that_only_ssh_honours(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line, *beyond;
+    } rows[] = {
+        {"revokedhostkeys /etc/ssh/revoked\n", "revokedhostkeys"},
+        {"revokedhostkeys none\n", NULL},
+        {"knownhostscommand /bin/keys %H\n", "knownhostscommand"},
+        {"bindaddress 10.0.0.1\n", "bindaddress"},
+        {"addressfamily any\n", NULL},
+        {"addressfamily inet6\n", "addressfamily"},
+        {"proxyusefdpass no\n", NULL},
+        {"proxyusefdpass yes\n", "proxyusefdpass"},
+        {"controlmaster auto\ncontrolpath /tmp/x\ncontrolpersist 60\n", NULL},
+    };
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(rows); i++) {
+        struct dmpi_ssh_config c = {.port = 22};
+        dmpi_ssh_config_parse(&c, rows[i].line);
+        if (rows[i].beyond)
+            assert_string_equal(c.beyond, rows[i].beyond);
+        else
+            assert_null(c.beyond);
+        dmpi_ssh_config_free(&c);
+    }
+}
+
 static void composes_a_command_line(void **state)
 {
     (void)state;
@@ -108,6 +159,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_what_ssh_says),
         cmocka_unit_test(expands_tokens),
+        cmocka_unit_test(identity_files_with_tokens),
+        cmocka_unit_test(settings_that_only_ssh_honours),
         cmocka_unit_test(composes_a_command_line),
         cmocka_unit_test(works_without_an_ssh_program),
     };
