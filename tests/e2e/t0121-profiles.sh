@@ -71,6 +71,15 @@ profile gone <<<'{ image: "dockmpi/launcher:latest", devices: [/dev/nosuch] }'
 exits 125 'a device that is not there' dockmpi up --name "$c" --image gone --workers 1
 like "$err" '/dev/nosuch.*asks for a device that the node does not have' 'it says so'
 
+echo '# images that lack something'
+profile bare <<<'{ image: "dockmpi/base:trixie" }'
+exits 125 'an image without sshd' dockmpi up --name "$c" --image bare --workers 1
+like "$err" 'image dockmpi/base:trixie has no sshd: install openssh-server in it, or name' 'it says what to do'
+profile bare <<<'{ image: "dockmpi/base:trixie", sshd: /usr/sbin/sshd }'
+exits 125 'an image without Open MPI' dockmpi up --name "$c" --image bare --workers 1
+like "$err" 'image dockmpi/base:trixie has no mpirun in its PATH: install Open MPI in it, or name' 'it says so'
+is "$(containers "$c")" '' 'nothing is left of either'
+
 echo '# what is there'
 device=/dev/${E2E_PREFIX}dev
 trap 'rm -f "$device"; e2e_end' EXIT
