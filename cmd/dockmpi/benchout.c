@@ -13,9 +13,10 @@
 /* Four digits are more than a network repeats. */
 static char *number(double value)
 {
-    return value >= 1000 ? dmpi_xasprintf("%.0f", value)
-           : value >= 10 ? dmpi_xasprintf("%.1f", value)
-                         : dmpi_xasprintf("%.2f", value);
+    return value >= 1000  ? dmpi_xasprintf("%.0f", value)
+           : value >= 10  ? dmpi_xasprintf("%.1f", value)
+           : value >= 0.1 ? dmpi_xasprintf("%.2f", value)
+                          : dmpi_xasprintf("%.2g", value);
 }
 
 static const char *data_of(const json_t *row)

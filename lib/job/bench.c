@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "job/bench.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,8 +107,8 @@ struct dmpi_sink dmpi_bench_sink(struct dmpi_bench_reader *reader)
 
 json_t *dmpi_bench_end(struct dmpi_bench_reader *reader, const char *tune)
 {
+    whole_line(reader); // the last one may lack its newline
     json_t *run = DMPI_STEAL(reader->run);
-    whole_line(reader);
     dmpi_json_set_str(run, "tune", tune ? tune : "default");
     dmpi_buf_free(&reader->line);
     return run;

@@ -5,7 +5,7 @@
 # debug: no (what runs in the client is what t0020 runs; torch takes its time)
 # valgrind: no (likewise)
 . "$(dirname "$0")/lib.sh"
-need_image ompi4
+ok 'its image is as its recipe says' dockmpi image build ompi4
 need_image cpu
 need_image ompi4_torch
 c=$(cluster four)
@@ -21,6 +21,9 @@ ok 'allreduce_mpi4py' run allreduce_mpi4py
 like "$out" '^PASS .* 2 ranks on 2 hosts' 'all sums are right'
 ok 'allreduce_mpi4py over UCX' run --tune ucx allreduce_mpi4py
 like "$out" '^PASS ' 'all sums are right'
+ok 'bench' dockmpi bench --name "$c" --sizes 64 --seconds 0.01 latency allreduce
+like "$out" '^# Open MPI v4\.1.*, 2 ranks; ' 'measures with it'
+is "$(grep -cE '^(latency|allreduce) +64 .* us +ok$' out)" 2 'and finds all data right'
 ok 'down' dockmpi down --name "$c"
 
 ok 'up with PyTorch on Open MPI 4.1' dockmpi up --name "$c" --workers 2 --image ompi4_torch

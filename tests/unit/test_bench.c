@@ -83,6 +83,17 @@ static void lines_become_a_run(void **state)
     }
 }
 
+static void the_last_line_lacks_its_newline(void **state)
+{
+    (void)state;
+    bool ended;
+    static const char row[] = ROW("bw", 64, 1, "MB/s");
+    dmpi_autofree char *text = dmpi_xstrndup(row, strlen(row) - 1);
+    dmpi_json_auto json_t *run = read_text(text, 10, &ended);
+    assert_non_null(dmpi_bench_row(run, "bw", 64));
+    assert_false(ended);
+}
+
 static void what_is_no_row_is_no_row(void **state)
 {
     (void)state;
@@ -304,10 +315,15 @@ static void names_of_pictures(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lines_become_a_run), cmocka_unit_test(what_is_no_row_is_no_row),
-        cmocka_unit_test(an_endless_line),    cmocka_unit_test(results_are_compared),
-        cmocka_unit_test(files_are_checked),  cmocka_unit_test(line_rates),
-        cmocka_unit_test(a_script),           cmocka_unit_test(names_stay_names),
+        cmocka_unit_test(lines_become_a_run),
+        cmocka_unit_test(what_is_no_row_is_no_row),
+        cmocka_unit_test(the_last_line_lacks_its_newline),
+        cmocka_unit_test(an_endless_line),
+        cmocka_unit_test(results_are_compared),
+        cmocka_unit_test(files_are_checked),
+        cmocka_unit_test(line_rates),
+        cmocka_unit_test(a_script),
+        cmocka_unit_test(names_stay_names),
         cmocka_unit_test(names_of_pictures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
