@@ -59,6 +59,13 @@ bool dmpi_is_private_addr(const char *addr)
            a >> 24 == 127 || a >> 16 == 0xa9fe;
 }
 
+bool dmpi_is_global_addr6(const char *text)
+{
+    struct in6_addr in;
+    return inet_pton(AF_INET6, text, &in) == 1 && !IN6_IS_ADDR_LINKLOCAL(&in) &&
+           !IN6_IS_ADDR_LOOPBACK(&in) && !IN6_IS_ADDR_UNSPECIFIED(&in);
+}
+
 char *dmpi_ec2_name_addr(const char *host, bool *is_private)
 {
     char text[INET_ADDRSTRLEN];
@@ -202,6 +209,8 @@ void dmpi_import_add(struct dmpi_import *import, const struct dmpi_found *f)
                             : NULL,
         .slots = f->slots,
     };
+    if (!h.public_addr && f->addr6 && dmpi_is_global_addr6(f->addr6))
+        h.public_addr = dmpi_xstrdup(f->addr6);
     struct dmpi_import_host *old = known(import, &h);
     if (old) {
         merge(old, &h);

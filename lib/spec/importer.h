@@ -7,9 +7,10 @@
 
 #include "spec/import.h"
 
-// What was read of a host, borrowed or NULL, and not checked yet.
+// What was read of a host, borrowed or NULL, and not checked yet. addr6 is for control where there is
+// no public_addr.
 struct dmpi_found {
-    const char *name, *id, *type, *user, *public_addr, *private_addr;
+    const char *name, *id, *type, *user, *public_addr, *private_addr, *addr6;
     const char *state; // "running"; NULL: unknown
     int slots;
 };
@@ -30,6 +31,8 @@ bool dmpi_is_ec2_type(const char *text);
 bool dmpi_is_ec2_id(const char *text);
 // Whether an IPv4 address is of a private network.
 bool dmpi_is_private_addr(const char *addr);
+// Whether text is an IPv6 address that is good beyond one link.
+bool dmpi_is_global_addr6(const char *text);
 // The address inside a name that EC2 gives (ec2-18-1-2-3.compute.amazonaws.com, ip-172-31-0-1.ec2.internal);
 // NULL when it is no such name. *is_private tells which. Owned by the caller.
 char *dmpi_ec2_name_addr(const char *host, bool *is_private);

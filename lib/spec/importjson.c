@@ -18,6 +18,7 @@ static const char *const public_keys[] = {
     "nat_ip",    "ipv4_address",    "public_dns_name",   NULL};
 static const char *const private_keys[] = {
     "private_ip", "PrivateIpAddress", "private_ip_address", "network_ip", "addr", NULL};
+static const char *const addr6_keys[] = {"Ipv6Address", "ipv6_address", NULL};
 static const char *const type_keys[] = {"instance_type", "InstanceType", "machine_type", "vm_size",
                                         "server_type",   "size",         "type",         NULL};
 static const char *const id_keys[] = {"InstanceId", "instance_id", "id", NULL};
@@ -56,6 +57,12 @@ static const char *state_of(const json_t *obj)
     return state ? state : dmpi_json_str(obj, "State");
 }
 
+static const char *addr6_of(const json_t *obj)
+{
+    const char *one = first(obj, addr6_keys);
+    return one ? one : json_string_value(json_array_get(dmpi_json_arr(obj, "ipv6_addresses"), 0));
+}
+
 // Whether obj is a host. hint is its name when it tells none.
 static bool is_host(struct dmpi_found *f, const json_t *obj, const char *hint)
 {
@@ -70,9 +77,10 @@ static bool is_host(struct dmpi_found *f, const json_t *obj, const char *hint)
         .user = first(obj, user_keys),
         .public_addr = nat ? dmpi_json_str(nat, "nat_ip") : first(obj, public_keys),
         .private_addr = nic ? dmpi_json_str(nic, "network_ip") : first(obj, private_keys),
+        .addr6 = addr6_of(obj),
         .state = state_of(obj),
     };
-    return f->public_addr || f->private_addr || dmpi_json_str(obj, "InstanceId");
+    return f->public_addr || f->private_addr || f->addr6 || dmpi_json_str(obj, "InstanceId");
 }
 
 static void visit(struct dmpi_import *import, const json_t *j, const char *hint, int depth)
@@ -112,7 +120,10 @@ static bool has_word(const char *text, const char *const *words)
 static bool is_machine(const char *type)
 {
     static const char *const words[] = {"instance", "virtual_machine", "server", "droplet", NULL};
-    return type && has_word(type, words);
+    // Services that have addresses, too.
+    static const char *const others[] = {"db_",      "sql", "database", "redis",
+                                         "memcache", "rds", "notebook", NULL};
+    return type && has_word(type, words) && !has_word(type, others);
 }
 
 // An elastic address replaces the one that the instance got by itself.
@@ -129,14 +140,16 @@ static void elastic(struct dmpi_import *import, const json_t *values)
     }
 }
 
-static void resource(struct dmpi_import *import, const json_t *res, const json_t *values,
-                     bool addresses)
+// key is that of `for_each`, NULL where there is none.
+static void resource(struct dmpi_import *import, const json_t *res, const char *key,
+                     const json_t *values, bool addresses)
 {
     struct dmpi_found f;
     const char *type = dmpi_json_str(res, "type");
+    const char *name = key ? key : dmpi_json_str(res, "name");
     if (addresses && type && strncmp(type, "aws_eip", 7) == 0)
         elastic(import, values);
-    else if (!addresses && is_machine(type) && is_host(&f, values, dmpi_json_str(res, "name")))
+    else if (!addresses && is_machine(type) && is_host(&f, values, name))
         dmpi_import_add(import, &f);
 }
 
@@ -147,9 +160,10 @@ static void resources(struct dmpi_import *import, const json_t *list, bool addre
     json_array_foreach (list, i, res) {
         const json_t *values = dmpi_json_obj(res, "values");
         if (values)
-            resource(import, res, values, addresses);
+            resource(import, res, dmpi_json_str(res, "index"), values, addresses);
         json_array_foreach (dmpi_json_arr(res, "instances"), k, instance)
-            resource(import, res, dmpi_json_obj(instance, "attributes"), addresses);
+            resource(import, res, dmpi_json_str(instance, "index_key"),
+                     dmpi_json_obj(instance, "attributes"), addresses);
     }
 }
 

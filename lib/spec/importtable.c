@@ -11,10 +11,10 @@
 #include "spec/endpoint.h"
 #include "spec/importer.h"
 
-enum kind { NOTHING, ID, TYPE, PUBLIC, PRIVATE, STATE, BLANK };
+enum kind { NOTHING, ID, TYPE, PUBLIC, PRIVATE, PUBLIC6, STATE, BLANK };
 
 struct row {
-    char *id, *type, *public_addr, *private_addr, *state, *name;
+    char *id, *type, *public_addr, *private_addr, *addr6, *state, *name;
     int cells; // that told something
 };
 
@@ -24,6 +24,7 @@ static void row_free(struct row *r)
     free(r->type);
     free(r->public_addr);
     free(r->private_addr);
+    free(r->addr6);
     free(r->state);
     free(r->name);
     *r = (struct row){.id = NULL};
@@ -93,6 +94,8 @@ static enum kind classify(const char *w, char **addr)
         return TYPE;
     if (is_state(w))
         return STATE;
+    if (dmpi_is_global_addr6(w))
+        return PUBLIC6;
     if (dmpi_host_is_address(w) && !strchr(w, ':')) {
         *addr = dmpi_xstrdup(w);
         return dmpi_is_private_addr(w) ? PRIVATE : PUBLIC;
@@ -114,6 +117,8 @@ static char **slot_of(struct row *r, enum kind kind)
         return &r->public_addr;
     case PRIVATE:
         return &r->private_addr;
+    case PUBLIC6:
+        return &r->addr6;
     case STATE:
         return &r->state;
     case NOTHING:
@@ -169,8 +174,9 @@ static void flush(struct dmpi_import *import, struct row *r)
                            .type = r->type,
                            .public_addr = r->public_addr,
                            .private_addr = r->private_addr,
+                           .addr6 = r->addr6,
                            .state = r->state};
-    if (r->id || r->public_addr || r->private_addr)
+    if (r->id || r->public_addr || r->private_addr || r->addr6)
         dmpi_import_add(import, &f);
     row_free(r);
 }

@@ -86,6 +86,12 @@ static void tables(void **state)
         // the names that EC2 gives
         {"i-00000001 ec2-52-1-1-1.compute-1.amazonaws.com ip-10-0-0-1.ec2.internal\n",
          "table: node-0 52.1.1.1 10.0.0.1 -"},
+        // Windows line ends, cells that are empty or said to be; only an IPv6 address, only a private one
+        {"i-00000001\tt3.micro\t52.1.1.1\t\t2600:1f16:abc::1\r\n"
+         "i-00000002\tt3.small\t\xe2\x80\x93\t\t2600:1f16:abc::2\t10:20\r\n"
+         "i-00000003\tt3.large\tNone\t10.0.0.3\tfe80::1\r\n",
+         "table: t3-0 52.1.1.1 - t3.micro | t3-1 2600:1f16:abc::2 - t3.small | "
+         "t3-2 - 10.0.0.3 t3.large"},
         {"i-00000001 \xe2\x80\x93 terminated\n", "in: no host in it: i-00000001: does not run"},
         {"i-00000001 t3.micro\n", "in: no host in it: i-00000001: has no address"},
     };
@@ -121,6 +127,8 @@ static void aws(void **state)
          "(i-00000003: does not run)"},
         {"[[{\"InstanceId\":\"i-00000001\",\"PublicIpAddress\":\"52.1.1.1\"}]]",
          "AWS: node-0 52.1.1.1 - -"},
+        {"[{\"InstanceId\":\"i-00000001\",\"Ipv6Address\":\"2600:1f16:abc::1\"}]",
+         "AWS: node-0 2600:1f16:abc::1 - -"},
         {"{\"Reservations\":[]}", "in: no host in it"},
         {"{\"Reservations\":", "in: line 1: "},
         {"[{\"InstanceId\":\"i-00000001\",\"PublicIpAddress\":\"-oProxyCommand=x\","
@@ -174,6 +182,15 @@ static void terraform(void **state)
          "\"machine_type\":\"a2-highgpu-1g\",\"network_interface\":[{\"network_ip\":\"10.1.0.2\","
          "\"access_config\":[{\"nat_ip\":\"34.1.1.1\"}]}]}}]}]}}}",
          "Terraform: *head 52.7.7.7 10.0.0.1 t3.micro | gce 34.1.1.1 10.1.0.2 a2-highgpu-1g"},
+        // for_each gives the names; databases have addresses, too
+        {"{\"values\":{\"root_module\":{\"resources\":["
+         "{\"type\":\"aws_instance\",\"name\":\"this\",\"index\":\"gpu\",\"values\":{\"public_ip\":"
+         "\"52.1.1.1\"}},{\"type\":\"aws_instance\",\"name\":\"this\",\"index\":\"six\",\"values\":"
+         "{"
+         "\"public_ip\":\"\",\"ipv6_addresses\":[\"2600:1f16:abc::1\"]}},"
+         "{\"type\":\"google_sql_database_instance\",\"name\":\"db\",\"values\":{"
+         "\"public_ip_address\":\"34.9.9.9\"}}]}}}",
+         "Terraform: gpu 52.1.1.1 - - | six 2600:1f16:abc::1 - -"},
         // a state file
         {"{\"version\":4,\"resources\":[{\"type\":\"aws_instance\",\"name\":\"w\",\"instances\":["
          "{\"attributes\":{\"id\":\"i-00000001\",\"public_ip\":\"52.1.1.1\",\"tags\":{\"Name\":"
