@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "cluster/fit.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "spec/plan.h"
 
 #define ALL_NVIDIA "nvidia.com/gpu=all"
 
@@ -45,9 +47,50 @@ static bool has_word(const json_t *list, const char *word)
     return false;
 }
 
+void dmpi_fit_share(struct dmpi_fit *fit, const struct dmpi_plan_member *member, int gpus)
+{
+    int turn = member->gpu_turn, all = member->gpu_workers;
+    if (gpus <= 0 || all <= 0)
+        return;
+    int first = gpus >= all ? turn * gpus / all : turn % gpus;
+    int end = gpus >= all ? (turn + 1) * gpus / all : first + 1;
+    fit->slots = member->slots_given ? 0 : end - first;
+    if (all == 1)
+        return;
+    // ROCm's lowest layer, so that UCX sees no others either.
+    bool amd = member->profile->gpu == DMPI_GPU_AMD;
+    DMPI_AUTO(dmpi_strv_free) struct dmpi_strv numbers = DMPI_STRV_INIT;
+    for (int i = first; i < end; i++)
+        dmpi_strv_addf(&numbers, "%d", i);
+    dmpi_autofree char *list = dmpi_strv_join(&numbers, ",");
+    free(fit->visible);
+    fit->visible =
+        dmpi_xasprintf("%s=%s", amd ? "ROCR_VISIBLE_DEVICES" : "CUDA_VISIBLE_DEVICES", list);
+}
+
+// What the user or the image's profile says of it wins.
+static void add_visible(json_t *body, const char *visible)
+{
+    json_t *env = dmpi_json_arr(body, "Env");
+    size_t len = strcspn(visible, "=") + 1, i;
+    const json_t *v;
+    json_array_foreach (env, i, v) {
+        if (json_is_string(v) && strncmp(json_string_value(v), visible, len) == 0)
+            return;
+    }
+    if (env)
+        dmpi_json_add_str(env, visible);
+}
+
 void dmpi_fit_body(json_t *body, const struct dmpi_fit *fit)
 {
     json_t *hc = dmpi_json_obj(body, "HostConfig");
+    if (fit->slots > 0) {
+        dmpi_autofree char *slots = dmpi_xasprintf("%d", fit->slots);
+        dmpi_json_set_str(dmpi_json_obj(body, "Labels"), DMPI_LABEL_SLOTS, slots);
+    }
+    if (fit->visible)
+        add_visible(body, fit->visible);
     if (fit->cdi && dmpi_json_arr(hc, "DeviceRequests"))
         dmpi_json_set(hc, "DeviceRequests", cdi_request());
     if (fit->groups.n == 0)
@@ -68,5 +111,6 @@ void dmpi_fit_free(struct dmpi_fit *fit)
     if (!fit)
         return;
     dmpi_strv_free(&fit->groups);
+    free(fit->visible);
     *fit = (struct dmpi_fit){.cdi = false};
 }

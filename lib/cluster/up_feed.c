@@ -75,7 +75,8 @@ static int place_worker(struct dmpi_work *work, struct dmpi_item *item, int atte
     const struct dmpi_plan_member *wanted = item->step->wanted;
     const struct dmpi_facts *facts = dmpi_talk_facts(item->talk);
     const char *addr = NULL;
-    struct dmpi_mesh_worker worker = {.index = wanted->index, .slots = wanted->slots};
+    struct dmpi_mesh_worker worker = {.index = wanted->index,
+                                      .slots = item->fit.slots ? item->fit.slots : wanted->slots};
     if (find_addr(&addr, work, item, facts, err) != 0)
         return -1;
     dmpi_autofree char *seed = dmpi_xasprintf("%s/%s/%d", work->spec->name, wanted->alias, attempt);

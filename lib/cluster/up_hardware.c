@@ -145,4 +145,8 @@ void dmpi_work_hardware(struct dmpi_work *work)
         if (first[i])
             share(work, &work->items[i]);
     }
+    for (size_t i = 0; i < work->n; i++) {
+        if (wants_hardware(&work->items[i]))
+            dmpi_fit_share(&work->items[i].fit, work->items[i].step->wanted, work->items[i].gpus);
+    }
 }

@@ -90,6 +90,11 @@ static json_t *labels_of(const struct dmpi_plan_member *m, const struct dmpi_spe
     }
     if (m->role == DMPI_WORKER)
         set_number(labels, DMPI_LABEL_SLOTS, m->slots);
+    // Whoever gets a neighbour has to leave him some: another label is another container.
+    if (m->gpu_workers > 1) {
+        dmpi_autofree char *share = dmpi_xasprintf("%d/%d", m->gpu_turn, m->gpu_workers);
+        dmpi_json_set_str(labels, DMPI_LABEL_GPUS, share);
+    }
     return labels;
 }
 

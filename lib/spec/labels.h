@@ -9,6 +9,8 @@
 #define DMPI_LABEL_NODE "io.dockmpi.node"       // node name
 #define DMPI_LABEL_SPEC "io.dockmpi.spec"       // hash of the create body
 #define DMPI_LABEL_PROFILE "io.dockmpi.profile" // image profile
+#define DMPI_LABEL_GPUS                                                                            \
+    "io.dockmpi.gpus" // "0/2": the first of two workers that share a node's GPUs
 #define DMPI_LABEL_SLOTS "io.dockmpi.slots"     // workers: ranks it takes
 #define DMPI_LABEL_ADDR "io.dockmpi.addr"       // data address; absent while unknown
 #define DMPI_LABEL_PORTS "io.dockmpi.ports"     // range it keeps to; absent without one

@@ -106,12 +106,27 @@ static void add_member(struct dmpi_plan *plan, const struct dmpi_spec *spec, enu
         .profile = find_profile(plan, image),
         .addr = dmpi_xstrdup(spec->nodes[node].addr),
         .slots = role == DMPI_WORKER ? spec->nodes[node].slots : 0,
+        .slots_given = spec->nodes[node].slots_given,
     };
     m->container = dmpi_container_name(spec->name, role, m->index);
     m->alias =
         role == DMPI_WORKER ? dmpi_xasprintf("worker-%d", m->index) : dmpi_xstrdup("launcher");
-    dmpi_body_make(m, spec);
     plan->n++;
+}
+
+// Workers on one node share its GPUs.
+static void count_gpu_workers(struct dmpi_plan *plan)
+{
+    for (size_t i = 0; i < plan->n; i++) {
+        struct dmpi_plan_member *m = &plan->members[i];
+        for (size_t k = 0; k < plan->n && m->profile->gpu != DMPI_GPU_NONE; k++) {
+            const struct dmpi_plan_member *other = &plan->members[k];
+            bool shares = other->role == DMPI_WORKER && m->role == DMPI_WORKER &&
+                          other->node == m->node && other->profile->gpu == m->profile->gpu;
+            m->gpu_workers += shares;
+            m->gpu_turn += shares && k < i;
+        }
+    }
 }
 
 int dmpi_plan_make(struct dmpi_plan *out, const struct dmpi_spec *spec, const char *images_dir,
@@ -133,6 +148,9 @@ int dmpi_plan_make(struct dmpi_plan *out, const struct dmpi_spec *spec, const ch
                 add_member(out, spec, DMPI_WORKER, i, node->groups[g].image);
         }
     }
+    count_gpu_workers(out);
+    for (size_t i = 0; i < out->n; i++)
+        dmpi_body_make(&out->members[i], spec);
     return 0;
 }
 

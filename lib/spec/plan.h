@@ -5,6 +5,7 @@
 #define DMPI_SPEC_PLAN_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -28,6 +29,8 @@ struct dmpi_plan_member {
     const struct dmpi_profile *profile; // borrowed from the plan
     char *addr;                         // data address; NULL: to be chosen from the node's facts
     int slots;                          // workers; 0 for the launcher
+    bool slots_given;                   // by the user; otherwise one a GPU
+    int gpu_turn, gpu_workers;          // which one of how many workers on its node with such GPUs
     json_t *create;                     // body of the engine's POST /containers/create
     char *spec_hash; // 16 hex digits, also in its label: same hash, same container
 };

@@ -163,6 +163,7 @@ static int finish_nodes(struct dmpi_draft *d, struct dmpi_err *err)
             return -1;
         finish_addr(s, node);
         node->slots = forced ? forced : d->nodes[i].slots > 0 ? d->nodes[i].slots : slots;
+        node->slots_given = forced || d->nodes[i].slots > 0 || d->defaults.slots > 0;
         node->options = json_deep_copy(d->defaults.options);
         if (node->options && d->nodes[i].options)
             json_object_update_recursive(node->options, d->nodes[i].options);

@@ -37,6 +37,7 @@ struct dmpi_node {
     struct dmpi_endpoint ep;   // control
     char *addr;                // data address; NULL: to be chosen from the node's facts
     int slots;                 // ranks for each worker
+    bool slots_given;          // by the user; otherwise GPUs may make them more
     int workers;               // sum over the groups
     struct dmpi_group *groups; // in the order of their workers' indices
     size_t n_groups;

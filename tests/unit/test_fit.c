@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "cluster/fit.h"
+#include "spec/plan.h"
 
 static json_t *parse(const char *text)
 {
@@ -80,11 +81,68 @@ static void bodies(void **state)
     }
 }
 
+// GPUs of a node are divided among its workers.
+static void shares(void **state)
+{
+    (void)state;
+    static const struct dmpi_profile nvidia = {.gpu = DMPI_GPU_NVIDIA}, amd = {.gpu = DMPI_GPU_AMD};
+    static const struct {
+        const struct dmpi_profile *profile;
+        int turn, workers, gpus;
+        bool slots_given;
+        int slots;
+        const char *visible;
+    } rows[] = {
+        {&nvidia, 0, 1, 1, false, 1, NULL},
+        {&nvidia, 0, 1, 4, false, 4, NULL},
+        {&nvidia, 0, 1, 4, true, 0, NULL},
+        {&nvidia, 0, 1, 0, false, 0, NULL},
+        {&nvidia, 0, 2, 4, false, 2, "CUDA_VISIBLE_DEVICES=0,1"},
+        {&nvidia, 1, 2, 4, true, 0, "CUDA_VISIBLE_DEVICES=2,3"},
+        {&amd, 0, 2, 3, false, 1, "ROCR_VISIBLE_DEVICES=0"},
+        {&amd, 1, 2, 3, false, 2, "ROCR_VISIBLE_DEVICES=1,2"},
+        {&nvidia, 2, 3, 2, false, 1, "CUDA_VISIBLE_DEVICES=0"},
+        {&nvidia, 0, 0, 2, false, 0, NULL},
+    };
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(rows); i++) {
+        const struct dmpi_plan_member member = {.profile = rows[i].profile,
+                                                .slots = 1,
+                                                .slots_given = rows[i].slots_given,
+                                                .gpu_turn = rows[i].turn,
+                                                .gpu_workers = rows[i].workers};
+        DMPI_AUTO(dmpi_fit_free) struct dmpi_fit fit = {.cdi = false};
+        dmpi_fit_share(&fit, &member, rows[i].gpus);
+        if (fit.slots != rows[i].slots || !fit.visible != !rows[i].visible ||
+            (fit.visible && strcmp(fit.visible, rows[i].visible) != 0))
+            fail_msg("row %zu: %d %s", i, fit.slots, fit.visible ? fit.visible : "all");
+    }
+}
+
+static void shared_body(void **state)
+{
+    (void)state;
+    static char visible[] = "CUDA_VISIBLE_DEVICES=2,3";
+    const struct dmpi_fit fit = {.slots = 2, .visible = visible};
+    dmpi_json_auto json_t *body =
+        parse("{\"Env\":[\"A=1\"],\"Labels\":{\"io.dockmpi.slots\":\"1\"},\"HostConfig\":{}}");
+    dmpi_json_auto json_t *own =
+        parse("{\"Env\":[\"CUDA_VISIBLE_DEVICES=7\"],\"Labels\":{},\"HostConfig\":{}}");
+    dmpi_fit_body(body, &fit);
+    dmpi_fit_body(own, &fit);
+    dmpi_autofree char *got = dmpi_json_dump(json_object_get(body, "Env"));
+    dmpi_autofree char *kept = dmpi_json_dump(json_object_get(own, "Env"));
+    assert_string_equal(got, "[\"A=1\",\"CUDA_VISIBLE_DEVICES=2,3\"]");
+    assert_string_equal(kept, "[\"CUDA_VISIBLE_DEVICES=7\"]");
+    assert_string_equal(dmpi_json_str(dmpi_json_obj(body, "Labels"), "io.dockmpi.slots"), "2");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cdi),
         cmocka_unit_test(bodies),
+        cmocka_unit_test(shares),
+        cmocka_unit_test(shared_body),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

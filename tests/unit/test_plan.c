@@ -167,6 +167,31 @@ static void hardware(void **state)
             "\"memlock\",\"Soft\":-1}]}");
 }
 
+// Workers that share a node's GPUs know of each other, and are others without.
+static void gpu_workers(void **state)
+{
+    (void)state;
+    static const char text[] = "nodes:\n- { name: a, docker: ssh://a, image: 'gpu:2,cpu:1' }\n"
+                               "- { name: b, docker: ssh://b, image: gpu }\n";
+    static const char lone[] = "nodes:\n- { name: a, docker: ssh://a, image: 'gpu:1,cpu:1' }\n"
+                               "- { name: b, docker: ssh://b, image: gpu }\n";
+    static const char *const want[] = {NULL, "0/2", "1/2", NULL, NULL};
+    DMPI_AUTO(dmpi_plan_free) struct dmpi_plan plan = plan_of(text, FLAGS(.name = NULL));
+    DMPI_AUTO(dmpi_plan_free) struct dmpi_plan one = plan_of(lone, FLAGS(.name = NULL));
+    assert_int_equal(plan.n, DMPI_ARRAY_LEN(want));
+    for (size_t i = 0; i < plan.n; i++) {
+        const json_t *labels = dmpi_json_obj(plan.members[i].create, "Labels");
+        const char *got = dmpi_json_str(labels, DMPI_LABEL_GPUS);
+        if (!got != !want[i] || (got && strcmp(got, want[i]) != 0))
+            fail_msg("member %zu: %s", i, got ? got : "none");
+    }
+    assert_false(plan.members[1].slots_given);
+    assert_string_not_equal(plan.members[1].spec_hash, one.members[1].spec_hash);
+    DMPI_AUTO(dmpi_plan_free)
+    struct dmpi_plan given = plan_of(text, FLAGS(.name = NULL, .slots = "1"));
+    assert_true(given.members[1].slots_given);
+}
+
 // Same wish, same hash; any difference that the container would feel, another one.
 static void hashes(void **state)
 {
@@ -350,11 +375,11 @@ static void job_from_inspect(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(members),          cmocka_unit_test(worker_body),
-        cmocka_unit_test(hardware),         cmocka_unit_test(hashes),
-        cmocka_unit_test(refuses),          cmocka_unit_test(names),
-        cmocka_unit_test(plan_json),        cmocka_unit_test(job_from_plan),
-        cmocka_unit_test(job_from_inspect),
+        cmocka_unit_test(members),       cmocka_unit_test(worker_body),
+        cmocka_unit_test(hardware),      cmocka_unit_test(hashes),
+        cmocka_unit_test(gpu_workers),   cmocka_unit_test(refuses),
+        cmocka_unit_test(names),         cmocka_unit_test(plan_json),
+        cmocka_unit_test(job_from_plan), cmocka_unit_test(job_from_inspect),
     };
     return cmocka_run_group_tests(tests, make_images, remove_images);
 }
