@@ -48,7 +48,8 @@ Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V))$(findstring s,$(firstword -$(MAKEFLAGS))),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 LIB_SRC    := $(wildcard lib/*/*.c)
-CMD_SRC    := $(wildcard cmd/dockmpi/*.c)
+# What bench checks before it starts a job is checked as the program in the images does.
+CMD_SRC    := $(wildcard cmd/dockmpi/*.c) cmd/fabric/sizes.c
 # Of the programs inside the images, what needs no MPI: for the tests. cmd/fabric/build builds all of it.
 FABRIC_SRC := $(filter-out $(addprefix cmd/fabric/,main.c bench.c p2p.c coll.c probe.c versions.c ucx.c), \
               $(wildcard cmd/fabric/*.c))
@@ -104,6 +105,7 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags | $(SH_INC)
 	$(Q)$(CC) $(ALL_CFLAGS) $(EXTRA_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/obj/tests/%.o: EXTRA_CFLAGS = -Icmd -Itests
+$(BUILD)/obj/cmd/%.o: EXTRA_CFLAGS = -Icmd
 
 # Rebuilt from nothing when the list of objects changes, so that a removed source leaves no member.
 $(BUILD)/lib.list: FORCE

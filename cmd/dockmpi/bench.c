@@ -2,6 +2,7 @@
 #include "job/bench.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "bench.h"
+#include "fabric/sizes.h"
 #include "job/run.h"
 #include "out.h"
 #include "sig.h"
@@ -85,6 +87,8 @@ static int judge(const struct job *j, const struct dmpi_run_result *r, struct dm
 {
     if (r->canceled && dmpi_sig_first())
         return dmpi_err_set(err, DMPI_ECANCELED, "interrupted");
+    if (r->timed_out)
+        return dmpi_err_set(err, DMPI_ETIMEOUT, "job %s: canceled after --timeout", r->job);
     if (r->exit_code == 127)
         return dmpi_err_set(err, DMPI_ENOTFOUND,
                             "an image of the cluster has no " DMPI_BENCH_PROGRAM
@@ -171,6 +175,26 @@ static int measure_all(json_t **out, const struct dmpi_bench_opts *o, struct dmp
     return rc;
 }
 
+/* Values that are handed on to the program in the images, which would refuse them later. */
+static int check_values(const struct dmpi_bench_opts *o, struct dmpi_err *err)
+{
+    static const char *const kinds[] = {"host", "cuda", "hip", "gpu"};
+    struct fab_sizes sizes;
+    bool known = !o->memory;
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(kinds); i++)
+        known = known || strcmp(o->memory, kinds[i]) == 0;
+    if (!known)
+        return dmpi_usage(err, "--memory %s: there are host, cuda, hip and gpu", o->memory);
+    if (o->sizes && fab_sizes_parse(&sizes, o->sizes))
+        return dmpi_usage(err, "--sizes %s: expected sizes such as 1:4M or 8,1K:64K, up to 1G",
+                          o->sizes);
+    char *end = NULL;
+    double seconds = o->seconds ? strtod(o->seconds, &end) : 1;
+    if (o->seconds && (end == o->seconds || *end || !(seconds >= 0.001 && seconds <= 3600)))
+        return dmpi_usage(err, "--seconds %s: expected a number from 0.001 to 3600", o->seconds);
+    return 0;
+}
+
 /* All that can be wrong is told before minutes are spent on measuring. */
 static int check_opts(const struct dmpi_bench_opts *o, long long *mbit, struct dmpi_err *err)
 {
@@ -187,6 +211,9 @@ static int check_opts(const struct dmpi_bench_opts *o, long long *mbit, struct d
     for (size_t i = 0; i + 1 < o->mca.n; i += 2)
         if (!*o->mca.v[i] || strpbrk(o->mca.v[i], "= \t\n") || o->mca.v[i][0] == '-')
             return dmpi_usage(err, "--mca %s: not the name of an MCA parameter", o->mca.v[i]);
+    int rc = check_values(o, err);
+    if (rc)
+        return rc;
     if (o->csv && o->common.json)
         return dmpi_usage(err, "--csv and --json: choose one");
     if (o->from && o->tests.n)

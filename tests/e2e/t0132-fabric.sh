@@ -69,6 +69,8 @@ for w, name in zip(r, ("eth0", "ens5")):
 ok 'as a table' dockmpi bench probe -f lab.yaml
 like "$out" '^worker-1 +Open MPI v5\S* +[0-9.]+ .*tcp/ens5' 'too'
 
+exits 125 'a job that takes longer than it may' bench latency --seconds 60 --timeout 1s
+like "$err" 'canceled after --timeout$' 'is ended, and says so'
 exits 125 'memory of a GPU that is not there' bench latency --memory cuda
 like "$err" '^fabric: --memory cuda: no NVIDIA GPU can be used .* on ' 'is told, with the worker'
 ok 'a worker loses the program' dockmpi exec -f lab.yaml -w worker-1 -- rm /usr/lib/dockmpi/fabric
