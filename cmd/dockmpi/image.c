@@ -19,7 +19,7 @@
 struct image {
     struct dmpi_common common;
     bool no_cache, compare;
-    struct dmpi_strv nodes;
+    struct dmpi_strv nodes, args;
 };
 
 /* What one call of the verb works on. */
@@ -135,7 +135,8 @@ static int build_on(struct dmpi_engine *engine, size_t node, void *arg, struct d
     struct telling t = {.node = several ? dmpi_fleet_name(w->session->fleet, node) : NULL,
                         .built = w->built[node],
                         .verbose = w->opts->common.verbose};
-    struct dmpi_build_opts opts = {.no_cache = w->opts->no_cache, .tell = show, .arg = &t};
+    struct dmpi_build_opts opts = {
+        .no_cache = w->opts->no_cache, .args = &w->opts->args, .tell = show, .arg = &t};
     for (size_t i = 0; i < w->names.n; i++)
         if (dmpi_build_profile(engine, w->images_dir, w->names.v[i], &opts, dmpi_app_ctl(), err))
             return -1;
@@ -334,6 +335,14 @@ static void free_work(struct work *w)
     dmpi_strv_free(&w->names);
 }
 
+static int check_args(const struct dmpi_strv *args, struct dmpi_err *err)
+{
+    for (size_t i = 0; i < args->n; i++)
+        if (args->v[i][0] == '=' || !strchr(args->v[i], '='))
+            return dmpi_usage(err, "--build-arg %s: expected NAME=VALUE", args->v[i]);
+    return 0;
+}
+
 static int run(void *opts, const struct dmpi_strv *operands, struct dmpi_err *err)
 {
     struct dmpi_session session = {0};
@@ -348,6 +357,8 @@ static int run(void *opts, const struct dmpi_strv *operands, struct dmpi_err *er
     if (act != list && operands->n < 2)
         return dmpi_usage(err, "image %s needs the name of a profile; see: dockmpi image ls",
                           action);
+    if (check_args(&w.opts->args, err))
+        return -1;
     dmpi_strv_add_array(&w.names, (const char *const *)operands->v + 1, operands->n - 1);
     int rc = -1;
     if (load_profiles(&w, err) == 0 && dmpi_session_open(&session, &w.opts->common, err) == 0 &&
@@ -361,6 +372,8 @@ static int run(void *opts, const struct dmpi_strv *operands, struct dmpi_err *er
 static const struct dmpi_opt opts[] = {
     {"no-cache", 0, DMPI_OPT_FLAG, offsetof(struct image, no_cache), NULL,
      "build: run every step again", 0, 0},
+    {"build-arg", 0, DMPI_OPT_LIST, offsetof(struct image, args), "NAME=VALUE",
+     "build: for an ARG of the Dockerfiles (images/README.md has them)", 0, 0},
     {"nodes", 0, DMPI_OPT_FLAG, offsetof(struct image, compare), NULL,
      "ls: say whether every node has the same image under a name", 0, 0},
     {"node", 0, DMPI_OPT_LIST, offsetof(struct image, nodes), "NODE",

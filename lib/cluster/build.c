@@ -11,6 +11,7 @@
 #include "cluster/buildlog.h"
 #include "cluster/context.h"
 #include "cluster/image.h"
+#include "cluster/pip.h"
 #include "engine/containers.h"
 #include "engine/images.h"
 #include "spec/profile.h"
@@ -56,20 +57,38 @@ static void clean_up(const struct build *b, const struct dmpi_buildlog *log)
     dmpi_container_remove(b->engine, &limit, log->container, true, true, &err);
 }
 
+// The folders beside the profile's own files.
+static int more_context(struct dmpi_strv *more, struct dmpi_pip *pip,
+                        const struct dmpi_profile *profile, struct dmpi_err *err)
+{
+    dmpi_strv_add_array(more, (const char *const *)profile->context.v, profile->context.n);
+    if (!profile->pip)
+        return 0;
+    if (dmpi_pip_make(pip, err))
+        return dmpi_err_wrap(err, "what pip needs here");
+    dmpi_strv_add(more, pip->dir);
+    return 0;
+}
+
 static int build_one(const struct build *b, const struct dmpi_profile *profile, const char *base,
                      bool no_cache, struct dmpi_err *err)
 {
     DMPI_AUTO(dmpi_buildlog_free) struct dmpi_buildlog log;
     DMPI_AUTO(dmpi_strv_free) struct dmpi_strv args = DMPI_STRV_INIT;
+    DMPI_AUTO(dmpi_strv_free) struct dmpi_strv more = DMPI_STRV_INIT;
+    DMPI_AUTO(dmpi_pip_remove) struct dmpi_pip pip = {.dir = NULL};
     const char *const tags[] = {profile->image, NULL};
     struct dmpi_context *context;
     dmpi_buildlog_init(&log, profile->image, b->opts);
     if (base)
         dmpi_strv_addf(&args, "BASE=%s", base);
     add_proxies(&args);
+    if (b->opts->args)
+        dmpi_strv_add_array(&args, (const char *const *)b->opts->args->v, b->opts->args->n);
     struct dmpi_build_params params = {
         .tags = tags, .network = "host", .build_args = &args, .no_cache = no_cache};
-    if (dmpi_context_open(&context, profile->dir, &profile->context, err))
+    if (more_context(&more, &pip, profile, err) ||
+        dmpi_context_open(&context, profile->dir, &more, err))
         return -1;
     struct dmpi_source tar = dmpi_context_source(context);
     int failed =

@@ -7,6 +7,7 @@
 
 #include "base/ctl.h"
 #include "base/err.h"
+#include "base/strv.h"
 
 struct dmpi_engine;
 
@@ -24,7 +25,9 @@ typedef void dmpi_build_fn(void *arg, const char *image, enum dmpi_build_event e
                            const char *text);
 
 struct dmpi_build_opts {
-    bool no_cache;       // run every step of the named profile's Dockerfile again
+    bool no_cache; // run every step of the named profile's Dockerfile again
+    const struct dmpi_strv
+        *args;           // further build arguments, NAME=VALUE, for every image built; may be NULL
     dmpi_build_fn *tell; // may be NULL
     void *arg;
 };

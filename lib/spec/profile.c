@@ -20,10 +20,12 @@
 #define PROFILE_FILE "image.yaml"
 
 static const char *const profile_keys[] = {
-    "image",   "from", "launcher",      "summary",  "interpreter",  "sshd",         "mpirun",
-    "shell",   "tune", "backend",       "env",      "devices",      "mpirun_args",  "groups",
-    "cap_add", "gpu",  "launcher_only", "shm_size", "security_opt", "library_path", "host_config",
-    "memlock", "ipc",  "context",       NULL};
+    "image",       "from",          "launcher",    "summary",      "interpreter",
+    "sshd",        "mpirun",        "shell",       "tune",         "backend",
+    "env",         "devices",       "mpirun_args", "groups",       "cap_add",
+    "gpu",         "launcher_only", "shm_size",    "security_opt", "library_path",
+    "host_config", "memlock",       "ipc",         "context",      "pip",
+    NULL};
 
 static int read_host_config(struct dmpi_profile *p, const struct dmpi_read *r, struct dmpi_err *err)
 {
@@ -172,7 +174,10 @@ static int read_lists(struct dmpi_profile *p, const struct dmpi_read *r, struct 
         dmpi_read_strv(&p->library_path, r, "library_path", err) ||
         check_library_path(r, &p->library_path, err))
         return -1;
-    return dmpi_read_bool(&p->launcher_only, r, "launcher_only", err);
+    return dmpi_read_bool(&p->pip, r, "pip", err) ||
+                   dmpi_read_bool(&p->launcher_only, r, "launcher_only", err)
+               ? -1
+               : 0;
 }
 
 static int read_profile(struct dmpi_profile *p, const struct dmpi_yaml *y, struct dmpi_err *err)

@@ -47,6 +47,7 @@ struct dmpi_profile {
     int64_t memlock;               // bytes, or DMPI_MEMLOCK_UNLIMITED ("unlimited"); 0: not given
     bool ipc_host;                 // "ipc: host"
     json_t *host_config;           // object, merged into the engine's HostConfig; NULL: none
+    bool pip;                      // its build gets what pip needs on this machine (cluster/pip.h)
     bool launcher_only;            // has no place in a worker
     struct dmpi_strv context; // list of folders, relative to dir, that the build gets besides it
 };

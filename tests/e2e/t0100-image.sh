@@ -89,6 +89,30 @@ ok 'building again' dockmpi image build top --json
 is "$(json 'j[-1]["id"]')" "$id" 'nothing changed, nothing was made anew'
 ok 'building without cache' dockmpi image build top --no-cache --json
 is "$(json "len(j) == 2 and j[0]['id'] == '$below' and j[1]['id'] != '$id'")" True 'the profile alone is made anew'
+# What pip needs here, and arguments, reach a build that asks for them; nothing of it stays in the image.
+profile pip 'pip: true' <<DOCKERFILE
+FROM dockmpi/launcher:latest AS downloads
+LABEL $label
+ARG WORD=none
+COPY pip/ /pip/
+RUN cat /pip/pip.conf && cmp /pip/ca.crt /pip/ca.crt && echo "\$WORD \$(stat -c %a /pip)" >/said
+FROM dockmpi/launcher:latest
+LABEL $label
+COPY --from=downloads /said /said
+DOCKERFILE
+echo AUTHORITY >"$E2E_TMP/ca"
+PIP_CERT=$E2E_TMP/ca PIP_INDEX_URL=https://user:word@index.test/simple ok 'a build with what pip needs' \
+    dockmpi image build pip --build-arg 'WORD=two words' -v
+like "$err" 'index-url = https://user:word@index.test/simple' 'the index is known to it'
+like "$err" 'cert = /pip/ca.crt' 'and the authorities'
+t docker run --rm --network none "$repo:pip" sh -c 'cat /said; ls -d /pip; grep -rl AUTHORITY /etc /usr/local'
+is "$out" 'two words 755' 'the argument came through, and nothing else is left'
+unlike "$(docker history --no-trunc "$repo:pip")$(docker image inspect "$repo:pip")" 'index.test|two words' \
+    'not in its history either'
+is "$(find "${TMPDIR:-/tmp}" -maxdepth 1 -name 'dockmpi-pip.*' -newer "$E2E_TMP/ca")" '' 'nor here'
+exits 2 'a build argument without value' dockmpi image build pip --build-arg WORD
+like "$err" 'build-arg WORD: expected NAME=VALUE' 'it says what is expected'
+
 ok 'ls of what is there' dockmpi image ls --json tiny
 is "$(json 'j[0]["present"] and j[0]["size"] > 50e6 and j[0]["id"].startswith("sha256:")')" True 'with id and size'
 
@@ -112,7 +136,7 @@ exits 125 'a Dockerfile that is wrong' dockmpi image build wrong
 like "$err" "image $repo:wrong: .*unknown instruction: FORM" 'the engine says what is wrong'
 
 exits 125 'an unknown profile' dockmpi image build nosuch
-like "$err" "no image profile 'nosuch': there are: bad, launcher, tiny, top, wrong" 'the known ones are named'
+like "$err" "no image profile 'nosuch': there are: bad, launcher, pip, tiny, top, wrong" 'the known ones are named'
 exits 2 'build without a name' dockmpi image build
 exits 2 'an unknown action' dockmpi image make tiny
 exits 125 'a node that is not there' dockmpi image ls --node elsewhere
