@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "transport/internal.h"
+
+#define DEAD_MS 60000
 
 /* Paths of the PEM files; NULL where the folder has none. */
 struct tcp_state {
@@ -99,12 +104,23 @@ static void setup_tls(const struct dmpi_transport *t, CURL *easy)
     }
 }
 
+/* A host that vanishes in the middle of a transfer is given up after DEAD_MS, not a quarter of an hour. */
+static int tune_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
+{
+    (void)arg;
+    (void)purpose;
+    int dead = DEAD_MS;
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead, sizeof dead);
+    return CURL_SOCKOPT_OK;
+}
+
 static int tcp_setup(struct dmpi_transport *t, CURL *easy, enum dmpi_lane lane,
                      const struct dmpi_ctl *ctl, struct dmpi_err *err)
 {
     (void)lane;
     (void)ctl;
     (void)err;
+    curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, tune_socket);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, 15L);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, 5L);

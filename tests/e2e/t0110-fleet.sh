@@ -52,6 +52,25 @@ like "$err" "btl_tcp_if_include $LAB_SUBNET\.0/24" 'with the network of the data
 ok 'exec on a worker' dockmpi exec -f three.yaml -w worker-2 -- hostname
 is "$out" "dockmpi-$C-worker-2" 'reaches that one'
 
+# ---- a host vanishes in the middle of a transfer -----------------------------------------------------
+head -c 100000000 /dev/urandom >big
+lab lose h1 30
+before=$(received h1)
+dockmpi cp -f three.yaml ./big worker-1:/work/big >out 2>err </dev/null &
+copying=$!
+arrives() { [ $(($(received h1) - before)) -gt 300000 ]; }
+ok 'a copy begins' wait_until 60 arrives
+lab cut h1
+start=$SECONDS
+wait $copying
+rc=$?
+e2e_read
+is "$rc" 125 'it fails when the host vanishes'
+is "$((SECONDS - start < 150))" 1 'in time'
+like "$err" 'node h1|worker-1' 'and names the host'
+lab join h1
+lab fast h1
+
 # ---- a host is off --------------------------------------------------------------------------------
 lab stop h2
 exits 125 'a job cannot start' dockmpi run -f three.yaml -- hostname
