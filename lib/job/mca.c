@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/exec.h"
@@ -41,12 +42,44 @@ static bool matters(const struct dmpi_run_opts *opts, const struct dmpi_mesh_wor
     return profile.gpu != DMPI_GPU_NONE || (profile.tune && !is_none(profile.tune));
 }
 
-static int ask(struct dmpi_strv *out, const struct dmpi_member *member, struct dmpi_fleet *fleet,
+static void read_probe(struct dmpi_mca_image *out, const char *text)
+{
+    dmpi_json_auto json_t *probe = NULL;
+    struct dmpi_err ignored = DMPI_ERR_INIT;
+    const json_t *v;
+    size_t i;
+    if (dmpi_json_parse(&probe, text, strlen(text), &ignored) != 0)
+        return;
+    json_array_foreach (dmpi_json_arr(dmpi_json_obj(probe, "ucx"), "memory_types"), i, v) {
+        if (json_is_string(v))
+            dmpi_strv_add(&out->memory, json_string_value(v));
+    }
+}
+
+void dmpi_job_mca_parse(struct dmpi_mca_image *out, const char *profile, const char *text)
+{
+    static const char mark[] = "\n=\n";
+    const char *probe = strstr(text, mark);
+    dmpi_autofree char *names =
+        probe ? dmpi_xstrndup(text, (size_t)(probe - text)) : dmpi_xstrdup(text);
+    *out = (struct dmpi_mca_image){.profile = dmpi_xstrdup(profile)};
+    struct dmpi_strv lines DMPI_AUTO(dmpi_strv_free) = dmpi_strv_split(names, '\n');
+    for (size_t i = 0; i < lines.n; i++) {
+        if (lines.v[i][0])
+            dmpi_strv_add(&out->names, lines.v[i]);
+    }
+    dmpi_strv_sort(&out->names);
+    if (probe)
+        read_probe(out, probe + strlen(mark));
+}
+
+static int ask(struct dmpi_mca_image *out, const struct dmpi_mesh_worker *w,
+               const struct dmpi_member *member, struct dmpi_fleet *fleet,
                const struct dmpi_ctl *ctl, struct dmpi_err *err)
 {
     struct dmpi_buf text DMPI_AUTO(dmpi_buf_free) = DMPI_BUF_INIT(LIST_MAX);
     struct dmpi_strv argv DMPI_AUTO(dmpi_strv_free) = DMPI_STRV_INIT;
-    const char *const words[] = {"sh", "-c", ask_sh};
+    const char *const words[] = {"sh", "-c", ask_sh, "sh", w->gpus > 0 ? "probe" : ""};
     struct dmpi_ctl limit = dmpi_ctl_within(ctl, ASK_MS);
     struct dmpi_engine *engine;
     int code = 0;
@@ -56,8 +89,7 @@ static int ask(struct dmpi_strv *out, const struct dmpi_member *member, struct d
         return -1;
     if (code != 0)
         return dmpi_err_set(err, DMPI_EENGINE, "its shell answers with code %d", code);
-    *out = dmpi_strv_split(dmpi_buf_str(&text), '\n');
-    dmpi_strv_sort(out); // also what follows the last newline, which then comes first
+    dmpi_job_mca_parse(out, w->profile, dmpi_buf_str(&text));
     return 0;
 }
 
@@ -73,17 +105,17 @@ void dmpi_job_mca_ask(struct dmpi_mca *out, const struct dmpi_run_opts *opts,
     for (size_t i = 0; needed && i < mesh->n; i++) {
         const struct dmpi_mesh_worker *w = &mesh->workers[i];
         const struct dmpi_member *member = dmpi_state_worker(state, cluster, w->index);
-        struct dmpi_strv names = DMPI_STRV_INIT;
+        struct dmpi_mca_image image;
         struct dmpi_err err = DMPI_ERR_INIT;
         if (!member || dmpi_job_mca_of(out, w->profile))
             continue;
-        if (ask(&names, member, fleet, ctl, &err) < 0) {
+        if (ask(&image, w, member, fleet, ctl, &err) < 0) {
             dmpi_debug("%s: which MCA parameters image %s has is not known: %s", w->alias,
                        w->profile, err.msg);
             continue;
         }
         out->images = dmpi_xreallocarray(out->images, out->n + 1, sizeof(*out->images));
-        out->images[out->n++] = (struct dmpi_mca_image){dmpi_xstrdup(w->profile), names};
+        out->images[out->n++] = image;
     }
 }
 
@@ -94,16 +126,17 @@ void dmpi_job_mca_free(struct dmpi_mca *mca)
     for (size_t i = 0; i < mca->n; i++) {
         free(mca->images[i].profile);
         dmpi_strv_free(&mca->images[i].names);
+        dmpi_strv_free(&mca->images[i].memory);
     }
     free(mca->images);
     *mca = (struct dmpi_mca){.images = NULL};
 }
 
-const struct dmpi_strv *dmpi_job_mca_of(const struct dmpi_mca *mca, const char *profile)
+const struct dmpi_mca_image *dmpi_job_mca_of(const struct dmpi_mca *mca, const char *profile)
 {
     for (size_t i = 0; mca && i < mca->n; i++) {
         if (strcmp(mca->images[i].profile, profile) == 0)
-            return &mca->images[i].names;
+            return &mca->images[i];
     }
     return NULL;
 }

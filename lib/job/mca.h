@@ -18,6 +18,9 @@ struct dmpi_mca {
     struct dmpi_mca_image {
         char *profile;
         struct dmpi_strv names; // sorted by bytes
+        // Kinds of memory that its UCX sends and receives on that node ("host", "cuda", "rocm"), as
+        // `fabric probe` says; empty when that was not asked or the image does not have it.
+        struct dmpi_strv memory;
     } * images;
     size_t n;
 };
@@ -29,7 +32,10 @@ void dmpi_job_mca_ask(struct dmpi_mca *out, const struct dmpi_run_opts *opts,
                       const char *cluster, struct dmpi_fleet *fleet, const struct dmpi_ctl *ctl);
 void dmpi_job_mca_free(struct dmpi_mca *mca); // NULL is allowed
 
-// The names of a profile's image, borrowed; NULL when it was not asked (mca may be NULL).
-const struct dmpi_strv *dmpi_job_mca_of(const struct dmpi_mca *mca, const char *profile);
+// What is known of a profile's image, borrowed; NULL when it was not asked (mca may be NULL).
+const struct dmpi_mca_image *dmpi_job_mca_of(const struct dmpi_mca *mca, const char *profile);
+
+// Reads what the script in an image printed. For tests, too.
+void dmpi_job_mca_parse(struct dmpi_mca_image *out, const char *profile, const char *text);
 
 #endif

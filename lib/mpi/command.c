@@ -287,7 +287,8 @@ static int choose_tunes(struct composer *c, struct dmpi_err *err)
 
         if (!profile_has_rank(&c->layout, g->profile))
             continue;
-        groups[n] = (struct dmpi_tune_group){g->profile, g->tune, g->gpu, g->rdma, g->known};
+        groups[n] =
+            (struct dmpi_tune_group){g->profile, g->tune, g->gpu, g->rdma, g->known, g->memory};
         at[n++] = i;
     }
     if (dmpi_tune_choose(tuned, groups, n, job->tune, &job->mca, err) != 0 ||

@@ -14,14 +14,15 @@
 // What is particular to the workers of one image profile. Vendor settings never leave their group: in
 // a mixed cluster the rank wrapper picks what belongs to its image.
 struct dmpi_mpi_group {
-    const char *profile;           // as in dmpi_mesh_worker
-    struct dmpi_strv program;      // program and arguments, interpreter first where one is needed
-    struct dmpi_strv env;          // KEY=VALUE for these ranks
-    struct dmpi_strv mpirun_args;  // of the profile; only --mca and -x in a mixed cluster
-    const char *tune;              // the profile's; NULL: none
-    enum dmpi_gpu gpu;             // of the nodes, for these ranks
-    bool rdma;                     // the network interface of every worker has an RDMA device
-    const struct dmpi_strv *known; // MCA parameters that its Open MPI has, sorted; NULL: not asked
+    const char *profile;            // as in dmpi_mesh_worker
+    struct dmpi_strv program;       // program and arguments, interpreter first where one is needed
+    struct dmpi_strv env;           // KEY=VALUE for these ranks
+    struct dmpi_strv mpirun_args;   // of the profile; only --mca and -x in a mixed cluster
+    const char *tune;               // the profile's; NULL: none
+    enum dmpi_gpu gpu;              // of the nodes, for these ranks
+    bool rdma;                      // the network interface of every worker has an RDMA device
+    const struct dmpi_strv *known;  // MCA parameters that its Open MPI has, sorted; NULL: not asked
+    const struct dmpi_strv *memory; // kinds of memory that its UCX knows; NULL: not asked
 };
 
 // All borrowed.

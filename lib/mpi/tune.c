@@ -91,6 +91,11 @@ static struct dmpi_tuned decide(const struct dmpi_tune_group *g)
     if (!dmpi_tune_knows(g, "pml_ucx_tls"))
         return (struct dmpi_tuned){&auto_set, nothing,
                                    "its Open MPI has no UCX: Open MPI's own choice"};
+    if (g->gpu != DMPI_GPU_NONE && g->memory &&
+        !dmpi_strv_has(g->memory, g->gpu == DMPI_GPU_AMD ? "rocm" : "cuda"))
+        return (struct dmpi_tuned){&auto_set, nothing,
+                                   "its UCX does not know the memory of these GPUs: Open MPI's own "
+                                   "choice"};
     const char *why = g->gpu != DMPI_GPU_NONE ? "GPU memory travels by UCX"
                                               : "the network has RDMA devices, which UCX uses";
     return (struct dmpi_tuned){dmpi_tune_knows(g, "coll_ucc_enable") ? &ucc_set : &ucx_set, nothing,

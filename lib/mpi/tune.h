@@ -26,10 +26,11 @@ const struct dmpi_tune *const *dmpi_tune_all(void);
 // What is known of an image of the job. Borrowed.
 struct dmpi_tune_group {
     const char *profile;
-    const char *tune;              // the profile's default; NULL: none
-    enum dmpi_gpu gpu;             // of its workers
-    bool rdma;                     // every worker's network interface has an RDMA device
-    const struct dmpi_strv *known; // MCA parameters that its Open MPI has, sorted; NULL: not asked
+    const char *tune;               // the profile's default; NULL: none
+    enum dmpi_gpu gpu;              // of its workers
+    bool rdma;                      // every worker's network interface has an RDMA device
+    const struct dmpi_strv *known;  // MCA parameters that its Open MPI has, sorted; NULL: not asked
+    const struct dmpi_strv *memory; // kinds of memory that its UCX knows; NULL: not asked
 };
 
 // What one image gets.

@@ -102,6 +102,9 @@ static void by_itself(void **state)
          *plain[] = {pml, NULL};
     const struct dmpi_strv both = {with_ucc, 3}, ucx = {with_ucx, 2}, none = {plain, 1};
     const struct dmpi_strv empty = DMPI_STRV_INIT;
+    static char host[] = "host", cuda[] = "cuda";
+    char *with_cuda[] = {host, cuda, NULL};
+    const struct dmpi_strv cuda_aware = {with_cuda, 2}, host_only = {with_cuda, 1};
     const struct {
         struct dmpi_tune_group group;
         const char *want;
@@ -112,6 +115,9 @@ static void by_itself(void **state)
         {{.profile = "x", .gpu = DMPI_GPU_NVIDIA, .known = &empty}, "auto"},
         {{.profile = "x", .gpu = DMPI_GPU_NVIDIA}, "auto"},
         {{.profile = "x", .gpu = DMPI_GPU_AMD, .known = &both}, "ucc+amd"},
+        {{.profile = "x", .gpu = DMPI_GPU_NVIDIA, .known = &both, .memory = &cuda_aware}, "ucc"},
+        {{.profile = "x", .gpu = DMPI_GPU_NVIDIA, .known = &both, .memory = &host_only}, "auto"},
+        {{.profile = "x", .gpu = DMPI_GPU_AMD, .known = &both, .memory = &cuda_aware}, "auto"},
         {{.profile = "x", .rdma = true, .known = &ucx}, "ucx"},
         {{.profile = "x", .known = &both}, "auto"},
     };
