@@ -82,6 +82,7 @@ int dmpi_run_cmd_prepare(struct dmpi_run_opts *out, char **images, const struct 
     out->keep = !o->remove;
     out->detach = o->detach;
     out->map = o->map;
+    out->verify = o->verify;
     out->map_json = o->map && o->common.json;
     out->timeout_ms = o->timeout_ms;
     out->stdin_fd = o->interactive ? STDIN_FILENO : -1;
@@ -200,6 +201,8 @@ const struct dmpi_opt dmpi_run_cmd_opts[] = {
      "give rank 0 our standard input (Open MPI 5.0 loses parts of large ones)", 0, 0},
     {"map", 0, DMPI_OPT_FLAG, offsetof(struct dmpi_run_cmd, map), NULL,
      "print on stderr where each rank is, as soon as all have come", 0, 0},
+    {"verify", 0, DMPI_OPT_FLAG, offsetof(struct dmpi_run_cmd, verify), NULL,
+     "tell which transports Open MPI uses; others than --tune asks for end the job", 0, 0},
     {"rm", 0, DMPI_OPT_FLAG, offsetof(struct dmpi_run_cmd, remove), NULL,
      "keep no log of the job after its end", 0, 0},
     {"timeout", 0, DMPI_OPT_DURATION, offsetof(struct dmpi_run_cmd, timeout_ms), "TIME",

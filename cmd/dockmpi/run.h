@@ -15,7 +15,7 @@ struct dmpi_run_cmd {
     struct dmpi_strv env, mca;
     const char *tune, *backend, *workdir, *image, *workers, *ports;
     int64_t timeout_ms;
-    bool detach, remove, interactive, dry_run, map;
+    bool detach, remove, interactive, dry_run, map, verify;
 };
 
 /** Their options. */

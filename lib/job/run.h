@@ -32,6 +32,7 @@ struct dmpi_run_opts {
     bool detach;       // return when it runs; the container stays until `jobs --prune` or `down`
     bool map,
         map_json; // tell on the job's stderr where each rank is, for people or as one line of JSON
+    bool verify;  // tell which transports Open MPI uses; others than asked for end the job
     int64_t timeout_ms; // cancel the job after that time; 0: never
     int stdin_fd;  // copied to rank 0 until its end; -1: no standard input. The mpirun of Open MPI
                    // 5.0 loses parts of what is more than some KiB

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# shellcheck disable=SC2154 # some variables are those of world.sh
-# The job container's process, after world.sh. /etc/dockmpi/job becomes mpirun. Its output goes through files,
+# shellcheck disable=SC2046,SC2086,SC2154 # words are split; some variables are those of world.sh
+# The job container's process, after world.sh and transport.sh. /etc/dockmpi/job becomes mpirun. Its output goes through files,
 # because the PMIx of Open MPI 5.0 drops bursts that a pipe does not take at once.
 
 dir=$(mktemp -d "${DOCKMPI_TMP:-/tmp}/dockmpi-job.XXXXXX") || exit 125
@@ -9,7 +9,7 @@ dir=$(mktemp -d "${DOCKMPI_TMP:-/tmp}/dockmpi-job.XXXXXX") || exit 125
 stop='' pid='' feeder='' code=''
 # Who cancels does not want to wait for all that the ranks had printed by then.
 drain_soon() {
-    (sleep 2; kill "$tail_out" "$(cat "$dir/tail")") >/dev/null 2>&1 &
+    (sleep 2; kill $(cat "$dir/out.tail" "$dir/err.tail")) >/dev/null 2>&1 &
 }
 # The first request asks mpirun, which then ends every rank. After 5 s it is not asked again.
 stop() {
@@ -36,9 +36,18 @@ await() {
             return "$status"; }
     done
 }
-# The end of a file as it grows, and who shows it.
+# follow FILE [OPTION...]: what it has and gets; FILE.tail tells who shows it.
 follow() {
-    sh -c 'echo "$$" >"$1"; shift; exec tail -c +1 -f "$@"' sh "$dir/tail" "$@"
+    sh -c 'echo "$$" >"$1.tail"; exec tail -c +1 -f "$@"' sh "$@"
+}
+show_out() {
+    case $report in
+    out) follow "$dir/out" "$@" | hear ;;
+    *) follow "$dir/out" "$@" ;;
+    esac
+}
+show_err() {
+    follow "$dir/err" "$@" | sift >&2
 }
 exec 3<&0 </dev/null
 # Rank 0 reads its standard input from a pipe on its worker: mpirun of Open MPI 5.0 would lose
@@ -58,6 +67,7 @@ if [ "$ranks" -gt 0 ]; then
     mark=${dir##*.}
     export DOCKMPI_WORLD="$mark"
     : >"$dir/came"
+    [ -z "$verify" ] || ask
 fi
 sh /etc/dockmpi/job >>"$dir/out" 2>>"$dir/err" 3<&- &
 pid=$!
@@ -75,24 +85,18 @@ heed() {
     trap 'stop 129' HUP
     [ -z "$asked" ] || stop "$asked"
 }
-if tail --pid=$$ -c 0 /dev/null 2>/dev/null; then
-    tail -c +1 -f -s 0.02 --pid="$pid" "$dir/out" &
-    tail_out=$!
-    follow -s 0.02 --pid="$pid" "$dir/err" | sift >&2 &
-    tail_err=$!
-    heed
-    await "$pid"
-    code=$?
-else
-    tail -c +1 -f "$dir/out" &
-    tail_out=$!
-    follow "$dir/err" | sift >&2 &
-    tail_err=$!
-    heed
-    await "$pid"
-    code=$?
+ends=''
+tail --pid=$$ -c 0 /dev/null 2>/dev/null && ends="-s 0.02 --pid=$pid"
+show_out $ends &
+tail_out=$!
+show_err $ends &
+tail_err=$!
+heed
+await "$pid"
+code=$?
+if [ -z "$ends" ]; then
     sleep 2
-    kill "$tail_out" "$(cat "$dir/tail")"
+    kill $(cat "$dir/out.tail" "$dir/err.tail")
 fi
 [ -z "$stop" ] || drain_soon
 await "$tail_out"
@@ -107,6 +111,9 @@ if [ -n "$stop" ]; then
 fi
 if [ "$code" -eq 0 ] && [ "$ranks" -gt 0 ] && [ -z "$stop" ] && [ ! -e "$dir/all" ]; then
     verdict "mpirun answered 0, but $(missing)"
+fi
+if [ -n "$report" ] && [ "$code" -eq 0 ] && [ -z "$stop" ] && [ ! -e "$dir/transport" ]; then
+    silent
 fi
 if [ -s "$dir/verdict" ]; then
     cat "$dir/verdict" >&2

@@ -11,5 +11,6 @@ const char dmpi_mesh_rank_sh[] =
 const char dmpi_mesh_run_job_sh[] =
     "# Written by dockmpi.\n"
 #include "mesh/world.sh.inc"
+#include "mesh/transport.sh.inc"
 #include "mesh/run-job.sh.inc"
     ;

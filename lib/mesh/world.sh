@@ -10,7 +10,7 @@
 # reason in $dir/verdict.
 
 # What lib/mpi wrote at the head of the job; nothing is collected without "# Ranks:".
-ranks=0 plan='' map='' gpus='' reads=''
+ranks=0 plan='' map='' gpus='' reads='' verify=''
 head_of_job() {
     while read -r hash key value && [ "$hash" = '#' ]; do
         case $key in
@@ -19,6 +19,7 @@ head_of_job() {
         Plan:) plan=$value ;;
         Map:) map=$value ;;
         Gpus:) gpus=$value ;;
+        Verify:) verify=$value ;;
         esac
     done </etc/dockmpi/job
 }
@@ -175,5 +176,9 @@ sift() {
         [ -z "$map" ] || members
         [ -z "$map" ] || "map_$map"
     fi
+    [ "$report" != err ] || {
+        hear
+        exit
+    }
     exec cat
 }

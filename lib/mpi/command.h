@@ -41,6 +41,7 @@ struct dmpi_mpi_job {
     bool has_stdin;       // the job's standard input goes to rank 0
     const char *cluster;  // for the names of containers
     const char *map;      // "text", "json": tell where each rank is; NULL: do not
+    bool verify;          // tell which transports Open MPI uses, and refuse others than asked for
 };
 
 struct dmpi_mpi_command {

@@ -28,6 +28,28 @@ static bool arranges_output(const struct dmpi_mpi_job *job)
 // of different ranks and takes hours for megabytes without a newline.
 #define OUTPUT_LIB "/usr/lib/dockmpi/output.so"
 
+// The point-to-point layer that the job is to use, as `--mca pml NAME` or as the variable that stands for
+// it in a mixed cluster; "any" where Open MPI may choose. Borrowed from the command.
+static const char *wanted_pml(const struct dmpi_mpi_command *command)
+{
+    static const char variable[] = "OMPI_MCA_pml=";
+    const struct dmpi_strv *argv = &command->argv;
+    const char *found = NULL;
+
+    for (size_t i = 0; i < argv->n && !found; i++) {
+        if (strcmp(argv->v[i], "--mca") == 0 && i + 2 < argv->n &&
+            strcmp(argv->v[i + 1], "pml") == 0)
+            found = argv->v[i + 2];
+        else if (strncmp(argv->v[i], variable, sizeof(variable) - 1) == 0)
+            found = argv->v[i] + sizeof(variable) - 1;
+        else if (strcmp(argv->v[i], DMPI_MESH_DIR "/rank") == 0 && i + 1 < argv->n &&
+                 strcmp(argv->v[i + 1], "-g") != 0 && strcmp(argv->v[i + 1], "-:") != 0)
+            break; // the program's own arguments
+    }
+    // Exclusions and lists leave the choice to Open MPI.
+    return found && *found && !strpbrk(found, "^, \n") ? found : "any";
+}
+
 // What run-job must know to see whether the ranks are where they were planned. Nothing where mpirun
 // arranges the output, because their lines about themselves may go anywhere then.
 static void add_head(struct dmpi_buf *out, const struct dmpi_mpi_command *command,
@@ -41,6 +63,8 @@ static void add_head(struct dmpi_buf *out, const struct dmpi_mpi_command *comman
     dmpi_buf_addf(out, "# Ranks: %d\n# Plan: %s\n", command->np, command->plan);
     if (job->map)
         dmpi_buf_addf(out, "# Map: %s\n", job->map);
+    if (job->verify)
+        dmpi_buf_addf(out, "# Verify: %s %s\n", wanted_pml(command), command->argv.v[0]);
     for (size_t i = 0; i < job->n_groups; i++) {
         if (job->groups[i].gpu != DMPI_GPU_NONE) {
             dmpi_buf_adds(out, "# Gpus: yes\n");

@@ -50,6 +50,19 @@ ok 'ends' dockmpi wait --name "$c" "$job"
 ok 'and its log' dockmpi logs --name "$c" "$job"
 like "$err" '^1 +local +worker-1 ' 'has the map'
 
+# The transports that Open MPI really uses.
+fabric=(/usr/lib/dockmpi/fabric bench --sizes 8 barrier)
+ok 'run --verify' dockmpi run --name "$c" --verify -- "${fabric[@]}"
+like "$err" "^dockmpi: transport by Open MPI's own report: self inside a worker, tcp between workers$" 'tells the transports'
+unlike "$out" 'Host|host:|summary' "in place of Open MPI's own words"
+ok 'run --verify --tune ucx' dockmpi run --name "$c" --verify --tune ucx -- "${fabric[@]}"
+like "$err" '^dockmpi: transport .*ucx .*tcp/.* between workers$' 'tells those of UCX'
+exits 125 'UCX that a program does not use' dockmpi run --name "$c" --verify --tune ucx -- env OMPI_MCA_pml=ob1 "${fabric[@]}"
+like "$err" '^dockmpi: the job was ended: the job was to use pml ucx, but Open MPI uses self inside a worker, tcp' 'is told'
+exits 125 'UCX, and no MPI in the program' dockmpi run --name "$c" --verify --tune ucx -- true
+like "$err" '^dockmpi: .*to use pml ucx, but Open MPI told of no transport' 'is told, too'
+ok 'no MPI and nothing asked for' dockmpi run --name "$c" --verify -- true
+
 # bad TITLE TEXT: a world that is refused, with the program not run by those who are out of place.
 bad() {
     exits 125 "$1" dockmpi run --name "$c" -- sh -c 'echo started; exec sleep 100'

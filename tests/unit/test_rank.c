@@ -349,6 +349,78 @@ static void test_job_world(void **state)
     }
 }
 
+#define VHEAD(wanted) HEAD "# Verify: " wanted " ./mpirun\n" RANK0 RANK1
+#define REPORT(on, off)                                                                            \
+    "echo 'Host 0 [a] ranks 0'; echo 'Host 1 [b] ranks 1'; echo; echo 'Connection summary: "       \
+    "(pml)'\n"                                                                                     \
+    "echo '  on-host:  all connections are " on "'; echo '  off-host: all connections are " off    \
+    "'; echo\n"
+#define SELECTED(rank, pml)                                                                        \
+    "echo '[c" rank ":01] mca: base: components_open: opening pml components' >&2\n"               \
+    "echo '[c" rank ":01] select: component " pml " selected' >&2\n"
+
+// What Open MPI says of its transports, as its two generations do.
+static void test_job_transport(void **state)
+{
+    static const char told[] = "dockmpi: transport by Open MPI's own report: ";
+    static const struct {
+        const char *version, *job, *output;
+        int code;
+    } cases[] = {
+        {"5.0.7", VHEAD("any") "echo a\n" REPORT("self", "tcp") "echo b\n",
+         "a\nb\n%sself inside a "
+         "worker, tcp between workers\n",
+         0},
+        {"5.0.7",
+         VHEAD("ucx") REPORT("ucx=sysv;memory,tcp;lo", "ucx=tcp;eth0") "echo b; echo; echo\n",
+         "b\n\n\n%sucx (sysv/memory, tcp/lo) inside a worker, ucx (tcp/eth0) between workers\n", 0},
+        {"5.0.7", VHEAD("ob1") REPORT("self", "n/a"), "%sself inside a worker\n", 0},
+        {"5.0.7", VHEAD("any") "printf x\n",
+         "xdockmpi: no transport was told: the program has not "
+         "called MPI_Init\n",
+         0},
+        {"5.0.7", VHEAD("ucx") "exit 4\n", "", 4},
+        {"5.0.7", VHEAD("ucx") "true\n",
+         "dockmpi: the job was ended: the job was to use pml ucx, but Open MPI told of no "
+         "transport: the program did not use this MPI\n",
+         125},
+        {"5.0.7", VHEAD("ucx") REPORT("self", "tcp") "exec sleep 60\n",
+         "dockmpi: the job was ended: the job was to use pml ucx, but Open MPI uses self inside a "
+         "worker, tcp between workers\n",
+         125},
+        {"5.0.7", VHEAD("ob1") REPORT("ucx=self;memory", "n/a") "exec sleep 60\n",
+         "dockmpi: the job was ended: the job was to use pml ob1, but Open MPI uses ucx "
+         "(self/memory) inside a worker\n",
+         125},
+        {"5.0.7",
+         VHEAD("any") "echo 'Host 0 [a] ranks 0'; echo; echo 'Connection summary: (pml)'\n"
+                      "echo '  on-host:  all connections are self'\n"
+                      "echo '  off-host: all connections are n/a'; exec sleep 60\n",
+         "dockmpi: the job was ended: Open MPI made a world of size 1, 2 ranks were asked for\n",
+         125},
+        {"4.1.4", VHEAD("any") SELECTED("0", "ob1") SELECTED("1", "ob1") "echo e >&2\n",
+         "%spml ob1\ne\n", 0},
+        {"4.1.4", VHEAD("ucx") SELECTED("0", "ucx") SELECTED("1", "ucx"), "%spml ucx\n", 0},
+        {"4.1.4", VHEAD("cm") SELECTED("0", "ob1") SELECTED("1", "ob1") "exec sleep 60\n",
+         "dockmpi: the job was ended: the job was to use pml cm, but Open MPI uses pml ob1\n", 125},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(cases); i++) {
+        dmpi_autofree char *mpirun =
+            dmpi_xasprintf("#!/bin/sh\necho 'mpirun (Open MPI) %s'\n", cases[i].version);
+        const char *mark = strstr(cases[i].output, "%s");
+        dmpi_autofree char *want = mark ? dmpi_xasprintf("%.*s%s%s", (int)(mark - cases[i].output),
+                                                         cases[i].output, told, mark + 2)
+                                        : dmpi_xstrdup(cases[i].output);
+        put_file("mpirun", mpirun);
+        put_file("job", cases[i].job);
+        // Both streams go to one place: the job's own first.
+        check("chmod 755 mpirun; sh run-job 2>err; code=$?; cat err; exit $code", cases[i].code,
+              want);
+    }
+}
+
 // Starts run-job the way the engine does, waits for the job's first output, sends the signal. Returns
 // the exit code and sets how long it took from then on.
 static int stop_job(int signal_number, int64_t *took_ms)
@@ -411,7 +483,7 @@ int main(void)
         cmocka_unit_test(test_rank_refuses), cmocka_unit_test(test_job_codes),
         cmocka_unit_test(test_job_streams),  cmocka_unit_test(test_job_stdin),
         cmocka_unit_test(test_job_stops),    cmocka_unit_test(test_rank_tells),
-        cmocka_unit_test(test_job_world),
+        cmocka_unit_test(test_job_world),    cmocka_unit_test(test_job_transport),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
