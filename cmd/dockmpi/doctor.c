@@ -12,7 +12,7 @@
 
 struct doctor {
     struct dmpi_common common;
-    const char *image, *user;
+    const char *image, *ports, *user;
 };
 
 static void show(void *arg, const char *node, const char *container, enum dmpi_stage stage,
@@ -21,6 +21,23 @@ static void show(void *arg, const char *node, const char *container, enum dmpi_s
     (void)arg;
     dmpi_progress_set(container ? container : node, false, "%s%s%s", dmpi_stage_name(stage),
                       detail ? ": " : "", detail ? detail : "");
+}
+
+static json_t *links_json(const struct dmpi_report *r)
+{
+    json_t *list = dmpi_json_new_arr();
+    for (size_t i = 0; i < r->n_links; i++) {
+        const struct dmpi_dial *d = &r->links[i];
+        bool measured = !d->error && d->rtt_ms >= 0;
+        json_t *o = dmpi_json_new_obj();
+        dmpi_json_set_str(o, "from", d->from);
+        dmpi_json_set_str(o, "to", d->to);
+        dmpi_json_set(o, "latency_ms", measured ? json_real(d->rtt_ms) : json_null());
+        dmpi_json_set(o, "mib_per_s", measured ? json_real(d->mib_s) : json_null());
+        dmpi_json_set_str(o, "error", d->error);
+        dmpi_json_add(list, o);
+    }
+    return list;
 }
 
 static json_t *report_json(const struct dmpi_report *r)
@@ -38,6 +55,7 @@ static json_t *report_json(const struct dmpi_report *r)
     }
     json_t *result = dmpi_json_new_obj();
     dmpi_json_set(result, "findings", list);
+    dmpi_json_set(result, "links", links_json(r));
     dmpi_json_set_int(result, "failed", (json_int_t)r->bad);
     dmpi_json_set_int(result, "warned", (json_int_t)r->doubtful);
     return result;
@@ -68,8 +86,11 @@ static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err
     const struct doctor *o = arg;
     if (operands->n)
         return dmpi_usage(err, "doctor takes no operands");
-    const struct dmpi_flags flags = {
-        .file = o->common.file, .name = o->common.name, .image = o->image, .user = o->user};
+    const struct dmpi_flags flags = {.file = o->common.file,
+                                     .name = o->common.name,
+                                     .image = o->image,
+                                     .ports = o->ports,
+                                     .user = o->user};
     struct dmpi_spec spec = {0};
     struct dmpi_report report = {0};
     struct dmpi_fleet *fleet = NULL;
@@ -98,6 +119,8 @@ static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err
 static const struct dmpi_opt opts[] = {
     {"image", 'i', DMPI_OPT_STR, offsetof(struct doctor, image), "SPEC",
      "image profile of the workers", 0, 0},
+    {"ports", 0, DMPI_OPT_STR, offsetof(struct doctor, ports), "FIRST-LAST",
+     "the TCP ports that the cluster is to keep to", 0, 0},
     {"user", 'u', DMPI_OPT_STR, offsetof(struct doctor, user), "NAME",
      "ssh user of nodes for which none is given", 0, 0},
     {0},

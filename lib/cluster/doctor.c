@@ -4,9 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "base/buf.h"
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -19,11 +17,9 @@
 #include "engine/engine.h"
 #include "engine/images.h"
 #include "fleet/fleet.h"
-#include "fleet/parallel.h"
 #include "spec/plan.h"
 
 #define CLEAN_MS 60000
-#define OUTPUT_MAX (1u << 20)
 
 // The message without its "node NAME: ", which has a column of its own.
 static const char *without_node(const char *msg, const char *node)
@@ -106,7 +102,7 @@ static void judge_archs(struct dmpi_exam *x, json_t *const *infos)
             first = arch;
             where = x->spec->nodes[i].name;
         } else if (arch && strcmp(arch, first) != 0) {
-            dmpi_report_add(x->report, DMPI_BAD, "engine", x->spec->nodes[i].name,
+            dmpi_report_add(x->report, DMPI_BAD, "arch", x->spec->nodes[i].name,
                             "use machines of one architecture, or an image of each",
                             "%s here, %s on %s: the same image runs on one of them only", arch,
                             first, where);
@@ -218,42 +214,7 @@ static void examine_images(struct dmpi_exam *x)
     }
 }
 
-// --- probes ------------------------------------------------------------------------------------
-
-static const char probe_script[] =
-    "echo \"now $(date +%s%N)\"\n"
-    "echo \"shm $(df -B1 --output=size /dev/shm 2>/dev/null | tail -n1)\"\n"
-    "echo \"disk $(df -B1 --output=avail / 2>/dev/null | tail -n1)\"\n"
-    "while read -r k v u; do [ $k = MemAvailable: ] && echo \"memory $((v * 1024))\"; done "
-    "</proc/meminfo\n"
-    "echo \"memlock $(ulimit -l)\"\n"
-    "echo \"mpi $(mpirun --version 2>/dev/null | head -n1)\"\n";
-
-static long long wall_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static void probe_one(size_t i, void *arg)
-{
-    struct dmpi_exam *x = arg;
-    const struct dmpi_mesh_worker *w = &x->mesh.workers[i];
-    struct dmpi_probe *p = &x->probes[i];
-    struct dmpi_buf out = DMPI_BUF_INIT(OUTPUT_MAX);
-    struct dmpi_err err = DMPI_ERR_INIT;
-    p->node = dmpi_xstrdup(w->node);
-    p->iface = dmpi_xstrdup(w->iface);
-    p->cidr = dmpi_xstrdup(w->cidr);
-    p->mtu = w->mtu;
-    long long asked = wall_ms();
-    if (dmpi_exam_shell(x, w, probe_script, NULL, &out, &err) < 0)
-        dmpi_exam_failed(x, w, &err);
-    else
-        dmpi_probe_parse(p, dmpi_buf_str(&out), asked, wall_ms());
-    dmpi_buf_free(&out);
-}
+// --- the members ---------------------------------------------------------------------------------
 
 static int examine_members(struct dmpi_exam *x, struct dmpi_err *err)
 {
@@ -261,8 +222,7 @@ static int examine_members(struct dmpi_exam *x, struct dmpi_err *err)
     if (dmpi_cluster_mesh(&x->mesh, x->fleet, &x->state, x->spec->name, x->ctl, err) < 0)
         return -1;
     x->probes = dmpi_xcalloc(x->mesh.n + 1, sizeof *x->probes);
-    dmpi_parallel(x->mesh.n, DMPI_FLEET_WINDOW, probe_one, x);
-    dmpi_probes_judge(x->report, x->probes, x->mesh.n);
+    dmpi_exam_probe(x);
     dmpi_exam_network(x);
     for (size_t i = 0; i < x->mesh.n; i++)
         dmpi_probe_clear(&x->probes[i]);
@@ -275,7 +235,7 @@ static int examine_members(struct dmpi_exam *x, struct dmpi_err *err)
 // Whether that node was found wanting before any container: no worker can be there.
 static bool told_already(const struct dmpi_report *r, const char *node)
 {
-    static const char *const checks[] = {"engine", "image", "gpu"};
+    static const char *const checks[] = {"engine", "arch", "image", "gpu"};
     for (size_t i = 0; i < r->n; i++)
         for (size_t k = 0; k < DMPI_ARRAY_LEN(checks); k++)
             if (r->findings[i].verdict == DMPI_BAD && strcmp(r->findings[i].node, node) == 0 &&
@@ -284,12 +244,26 @@ static bool told_already(const struct dmpi_report *r, const char *node)
     return false;
 }
 
+// Under which check the reason of a container that did not get ready belongs.
+static const char *check_of(const char *why)
+{
+    static const struct {
+        const char *word, *check;
+    } table[] = {{"rlimit", "ulimits"},     {"ulimit", "ulimits"},           {"/dev/kfd", "gpu"},
+                 {"/dev/dri", "gpu"},       {"select device driver", "gpu"}, {"nvidia", "gpu"},
+                 {"no space left", "disk"}, {"TCP port from", "ports"}};
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(table); i++)
+        if (strstr(why, table[i].word))
+            return table[i].check;
+    return "worker";
+}
+
 static void report_up(struct dmpi_exam *x, const struct dmpi_up_result *result)
 {
     for (size_t i = 0; i < result->n; i++) {
         const struct dmpi_up_member *m = &result->members[i];
         if (m->change == DMPI_FAILED && !m->undone && !told_already(x->report, m->node))
-            dmpi_report_add(x->report, DMPI_BAD, "worker", m->node, NULL, "%s",
+            dmpi_report_add(x->report, DMPI_BAD, check_of(m->why), m->node, NULL, "%s",
                             without_node(m->why, m->node));
     }
     if (result->workers_ready == result->workers_wanted)
@@ -331,6 +305,17 @@ static void clean_up(struct dmpi_exam *x)
     dmpi_down_result_free(&result);
 }
 
+// What the nodes are to bear in the cluster itself.
+static struct dmpi_load *loads_of(const struct dmpi_spec *spec)
+{
+    struct dmpi_load *loads = dmpi_xcalloc(spec->n_nodes, sizeof *loads);
+    for (size_t i = 0; i < spec->n_nodes; i++) {
+        const struct dmpi_node *node = &spec->nodes[i];
+        loads[i] = (struct dmpi_load){node->workers, node->workers * node->slots};
+    }
+    return loads;
+}
+
 static void shorten(struct dmpi_spec *spec)
 {
     char tail[9];
@@ -357,6 +342,7 @@ int dmpi_doctor(struct dmpi_report *out, struct dmpi_fleet *fleet, struct dmpi_s
                 const struct dmpi_ctl *ctl, struct dmpi_err *err)
 {
     struct dmpi_plan plan = {0};
+    dmpi_autofree struct dmpi_load *loads = loads_of(spec);
     *out = (struct dmpi_report){0};
     shorten(spec);
     if (dmpi_plan_make(&plan, spec, images_dir, err) < 0)
@@ -366,6 +352,7 @@ int dmpi_doctor(struct dmpi_report *out, struct dmpi_fleet *fleet, struct dmpi_s
                           .fleet = fleet,
                           .spec = spec,
                           .plan = &plan,
+                          .loads = loads,
                           .ctl = ctl};
     examine_engines(&x);
     examine_images(&x);

@@ -10,7 +10,9 @@
 
 #include "base/ctl.h"
 #include "base/err.h"
+#include "base/strv.h"
 #include "cluster/progress.h"
+#include "spec/ports.h"
 
 struct dmpi_fleet;
 struct dmpi_spec;
@@ -25,10 +27,21 @@ struct dmpi_finding {
     char *remedy;      // "" when there is nothing to do
 };
 
+// One direction between two workers, measured over a port that a listener there had open.
+struct dmpi_dial {
+    char from[32], to[32]; // "worker-0"
+    char *node;            // of `from`
+    double rtt_ms;         // mean of many; negative: not measured
+    double mib_s;          // negative: not measured
+    char *error;           // NULL: it was reached
+};
+
 struct dmpi_report {
     struct dmpi_finding *findings;
     size_t n;
     size_t bad, doubtful;
+    struct dmpi_dial *links; // every direction between two workers
+    size_t n_links;
 };
 
 // "ok", "warn", "fail". Static.
@@ -50,10 +63,17 @@ struct dmpi_probe {
     long long skew_ms;           // its clock less ours
     long long rtt_ms;            // within which that is known
     long long shm, disk, memory; // bytes; -1 unknown
+    long long limit;             // bytes that the engine lets the container have; 0: no limit
     long long memlock;           // KiB; -1 unlimited, -2 unknown
+    struct dmpi_strv refused;    // limits that were wanted and that the engine may not set
+    char *rdma;                  // a device for RDMA; may be NULL
     char *mpi;                   // first line of `mpirun --version`; may be NULL
+    char *ucx, *torch;           // versions; may be NULL
     char *iface, *cidr;          // may be NULL
     int mtu;
+    struct dmpi_ports services, ranks; // where they listen; the latter: anywhere if not given
+    int services_free, ranks_free;     // how many of these nobody listens on; -1 unknown
+    int n_workers, n_ranks;            // that the node is to bear
 };
 
 // Reads the lines that the probe script prints. Missing lines leave "unknown".
@@ -61,21 +81,13 @@ void dmpi_probe_parse(struct dmpi_probe *out, const char *text, long long asked_
                       long long answered_ms);
 void dmpi_probe_clear(struct dmpi_probe *probe);
 
-// One direction between two workers, measured over a port of the kernel's choice, as MPI's are.
-struct dmpi_dial {
-    char from[32], to[32]; // "worker-0"
-    char *node;            // of `from`
-    double rtt_ms;         // mean of many; negative: not measured
-    double mib_s;          // negative: not measured
-    char *error;           // NULL: it was reached
-};
-
 // Reads the line that a dialling worker prints for one other: "worker-1 RTT_MS MIB_S", or "worker-1
 // failed REASON". False when it is no such line. error is owned by the caller.
 bool dmpi_dial_parse(struct dmpi_dial *out, const char *line);
 
-// Adds what follows from all dials. Pure.
-void dmpi_dials_judge(struct dmpi_report *report, const struct dmpi_dial *dials, size_t n);
+// Adds what follows from all dials. ports: what the cluster keeps to, if given. Pure.
+void dmpi_dials_judge(struct dmpi_report *report, const struct dmpi_dial *dials, size_t n,
+                      const struct dmpi_ports *ports);
 
 // Adds what follows from the probes of all nodes. Pure.
 void dmpi_probes_judge(struct dmpi_report *report, const struct dmpi_probe *probes, size_t n);

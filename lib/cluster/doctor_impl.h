@@ -13,6 +13,11 @@
 
 struct dmpi_plan;
 
+// What a node is to bear.
+struct dmpi_load {
+    int workers, ranks;
+};
+
 // One examination.
 struct dmpi_exam {
     struct dmpi_report *report;
@@ -20,6 +25,7 @@ struct dmpi_exam {
     struct dmpi_fleet *fleet;
     const struct dmpi_spec *spec;
     const struct dmpi_plan *plan;
+    const struct dmpi_load *loads; // one a node
     const struct dmpi_ctl *ctl;
     struct dmpi_state state;
     struct dmpi_mesh mesh;
@@ -44,6 +50,9 @@ int dmpi_exam_shell(struct dmpi_exam *x, const struct dmpi_mesh_worker *w, const
 // Adds that a worker could not be examined. Thread-safe.
 void dmpi_exam_failed(struct dmpi_exam *x, const struct dmpi_mesh_worker *w,
                       const struct dmpi_err *err);
+
+// doctor_probe.c: every worker looks at its node; fills x->probes and judges them.
+void dmpi_exam_probe(struct dmpi_exam *x);
 
 // doctor_net.c: every worker dials every other one.
 void dmpi_exam_network(struct dmpi_exam *x);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The doctor's look at the network: every worker dials every other one, first through ssh as mpirun
-// does, then over a port of the kernel's choice, as the ranks do.
+// does, then over a port as the ranks do: of the cluster's range, or of the kernel's choice.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +18,6 @@
 #define DIALS_AT_ONCE "16"
 #define DIAL_BYTES "100000" // over ssh: enough for packets of full size, which a wrong MTU swallows
 #define MEASURE_MAX 64      // with more workers each link is tried, but not measured for long
-#define TOLD_MAX 12         // findings of one kind
 
 // --- what runs in the workers --------------------------------------------------------------------
 
@@ -33,12 +32,16 @@ static const char ssh_script[] =
     "for w; do dial \"$w\" & i=$((i + 1)); [ $((i % " DIALS_AT_ONCE ")) = 0 ] && wait; done\n"
     "wait\n";
 
-// Listens on the address $ARGV[0] in the background, for two minutes at most; prints "port N". Answers
-// "p" with "p", and what ends with "e" with "k".
+// Listens on the address $ARGV[0] and a free one of the ports $ARGV[1] to $ARGV[2] (0: any) in the
+// background, for two minutes at most; prints "port N". Answers "p" with "p", and what ends with "e" with
+// "k".
 static const char listen_perl[] =
-    "use IO::Socket::IP;\n"
-    "my $s = IO::Socket::IP->new(LocalHost => $ARGV[0], LocalPort => 0, Listen => 128,\n"
-    "  Type => SOCK_STREAM) or die \"$!\\n\";\n"
+    "use IO::Socket::IP; my $s;\n"
+    "for my $p ($ARGV[1] .. $ARGV[2]) {\n"
+    "  $s = IO::Socket::IP->new(LocalHost => $ARGV[0], LocalPort => $p, Listen => 128,\n"
+    "    Type => SOCK_STREAM) and last;\n"
+    "}\n"
+    "$s or die \"$!\\n\";\n"
     "$| = 1; print \"port \", $s->sockport, \"\\n\";\n"
     "exit if fork;\n"
     "open $_, '+<', '/dev/null' for *STDIN, *STDOUT, *STDERR;\n"
@@ -143,7 +146,10 @@ static void start_listener(size_t i, void *arg)
     struct dmpi_strv argv DMPI_AUTO(dmpi_strv_free) = DMPI_STRV_INIT;
     struct dmpi_buf out DMPI_AUTO(dmpi_buf_free) = DMPI_BUF_INIT(OUTPUT_MAX);
     struct dmpi_err err = DMPI_ERR_INIT; // an image without perl: that half is left out
+    const struct dmpi_ports ports = dmpi_ports_ranks(&d->x->spec->ports);
     dmpi_strv_add_array(&argv, words, DMPI_ARRAY_LEN(words));
+    dmpi_strv_addf(&argv, "%d", ports.first);
+    dmpi_strv_addf(&argv, "%d", ports.last);
     if (dmpi_exam_run(d->x, w, &argv, &out, NULL, &err) < 0 ||
         sscanf(dmpi_buf_str(&out), "port %d", &d->ports[i]) != 1)
         d->ports[i] = 0;
@@ -227,121 +233,8 @@ void dmpi_exam_network(struct dmpi_exam *x)
     dmpi_parallel(n, DMPI_FLEET_WINDOW, dial_ssh, &d);
     dmpi_parallel(n, DMPI_FLEET_WINDOW, start_listener, &d);
     dmpi_parallel(n, DMPI_FLEET_WINDOW, dial_ports, &d);
-    dmpi_dials_judge(x->report, d.all, links);
-    for (size_t i = 0; i < links; i++) {
-        free(d.all[i].node);
-        free(d.all[i].error);
-    }
-    free(d.all);
+    dmpi_dials_judge(x->report, d.all, links, &x->spec->ports);
+    x->report->links = d.all;
+    x->report->n_links = links;
     free(d.ports);
-}
-
-// --- the pure half ---------------------------------------------------------------------------------
-
-bool dmpi_dial_parse(struct dmpi_dial *out, const char *line)
-{
-    int used = 0;
-    *out = (struct dmpi_dial){.rtt_ms = -1, .mib_s = -1};
-    if (sscanf(line, "%31s %n", out->to, &used) != 1)
-        return false;
-    if (dmpi_text_starts_with(line + used, "failed ")) {
-        out->error = dmpi_text_print_safe(line + used + strlen("failed "));
-        return true;
-    }
-    return sscanf(line + used, "%lf %lf", &out->rtt_ms, &out->mib_s) == 2;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-struct spread {
-    size_t measured, failed;
-    double rtt_min, rtt_max, mib_min, mib_max, mib_median;
-};
-
-static void spread_of(struct spread *out, const struct dmpi_dial *dials, size_t n)
-{
-    dmpi_autofree double *mib = dmpi_xcalloc(n + 1, sizeof *mib);
-    *out = (struct spread){0};
-    for (size_t i = 0; i < n; i++) {
-        const struct dmpi_dial *d = &dials[i];
-        out->failed += d->error != NULL;
-        if (d->error || d->rtt_ms < 0)
-            continue;
-        if (!out->measured || d->rtt_ms < out->rtt_min)
-            out->rtt_min = d->rtt_ms;
-        if (d->rtt_ms > out->rtt_max)
-            out->rtt_max = d->rtt_ms;
-        mib[out->measured++] = d->mib_s;
-    }
-    if (!out->measured)
-        return;
-    qsort(mib, out->measured, sizeof *mib, by_value);
-    out->mib_min = mib[0];
-    out->mib_max = mib[out->measured - 1];
-    out->mib_median = mib[out->measured / 2];
-}
-
-static void judge_failures(struct dmpi_report *r, const struct dmpi_dial *dials, size_t n,
-                           size_t failed)
-{
-    size_t told = 0;
-    for (size_t i = 0; i < n && told < TOLD_MAX; i++) {
-        if (!dials[i].error)
-            continue;
-        told++;
-        dmpi_report_add(
-            r, DMPI_BAD, "network", dials[i].node,
-            "open all TCP ports between the nodes (a security group that allows all TCP "
-            "from itself; firewalls), use one MTU, and check that addr: in the cluster "
-            "file is the address they reach each other by",
-            "%s cannot reach %s: %s", dials[i].from, dials[i].to, dials[i].error);
-    }
-    if (failed > told)
-        dmpi_report_add(r, DMPI_BAD, "network", NULL, "the same", "%zu more pairs cannot, either",
-                        failed - told);
-}
-
-// A link far below the others, or too slow for MPI in any case.
-static void judge_slow(struct dmpi_report *r, const struct dmpi_dial *dials, size_t n,
-                       const struct spread *s)
-{
-    size_t told = 0;
-    for (size_t i = 0; i < n && told < TOLD_MAX; i++) {
-        const struct dmpi_dial *d = &dials[i];
-        bool slow = d->mib_s < 100 && d->mib_s<s->mib_median / 4, far = d->rtt_ms> 20;
-        if (d->error || d->rtt_ms < 0 || (!slow && !far))
-            continue;
-        told++;
-        dmpi_report_add(
-            r, DMPI_DOUBTFUL, "network", d->node,
-            "every collective waits for the slowest link: keep the nodes in one zone and "
-            "look for what shares or limits this one",
-            "%s to %s: latency %.2f ms, %.1f MiB/s, where half of the links have %.0f "
-            "MiB/s or more",
-            d->from, d->to, d->rtt_ms, d->mib_s, s->mib_median);
-    }
-}
-
-void dmpi_dials_judge(struct dmpi_report *report, const struct dmpi_dial *dials, size_t n)
-{
-    struct spread s;
-    spread_of(&s, dials, n);
-    judge_failures(report, dials, n, s.failed);
-    judge_slow(report, dials, n, &s);
-    if (s.failed)
-        return;
-    if (!s.measured)
-        dmpi_report_add(
-            report, DMPI_GOOD, "network", NULL, NULL,
-            "all workers reach each other by ssh; the image has no perl, so other ports "
-            "were not tried");
-    else
-        dmpi_report_add(report, DMPI_GOOD, "network", NULL, NULL,
-                        "all workers reach each other on any port: latency %.2f to %.2f ms, %.0f "
-                        "to %.0f MiB/s",
-                        s.rtt_min, s.rtt_max, s.mib_min, s.mib_max);
 }

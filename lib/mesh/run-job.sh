@@ -101,11 +101,14 @@ fi
 [ -z "$stop" ] || drain_soon
 await "$tail_out"
 await "$tail_err"
-# mpirun answers 0 after it lost a node.
-if [ "$code" -eq 0 ] && grep -aqF 'lost communication with a remote daemon' "$dir/err"; then
-    echo 'dockmpi: a worker was lost' >&2
-    code=255
-fi
+# mpirun answers 0 after it lost a node, and 255 where it could not reach one.
+case $stop$code in 0 | 255)
+    if grep -aqF 'lost communication with a remote daemon' "$dir/err"; then
+        echo 'dockmpi: a worker was lost or not reached; "dockmpi doctor" examines nodes and links' >&2
+        code=255
+    fi
+    ;;
+esac
 if [ -n "$stop" ]; then
     case $code in 1 | 137) code=$stop ;; esac
 fi

@@ -46,6 +46,12 @@ ok 'exec' dockmpi exec -f three.yaml --workers -- cat /etc/dockmpi/env
 like "$out" '^worker-0: .*GLOO_SOCKET_IFNAME=eth0$' 'host h0 uses eth0'
 like "$out" '^worker-1: .*GLOO_SOCKET_IFNAME=ens5$' 'host h1 uses ens5'
 like "$out" '^worker-2: .*GLOO_SOCKET_IFNAME=eth0$' 'host h2 uses eth0'
+ok 'up --dry-run' dockmpi up --dry-run -f three.yaml
+like "$out" "\"network\": \"the interface that carries $(address h1); up reads its name and exact network on the node\"" \
+    'tells what will be calculated'
+ok 'run --dry-run' dockmpi run --dry-run -f three.yaml -- hostname
+like "$out" "^# worker-1 on node h1: ens5, network $LAB_SUBNET\.0/24, MTU 1500\$" 'tells what was'
+is "$(dockmpi run --dry-run --json -f three.yaml -- true | grep -c '"interface": "e')" 3 'for each worker'
 ok 'run' dockmpi run -v -f three.yaml -- hostname
 is "$(sort <<<"$out")" "$(printf "dockmpi-$C-worker-%s\n" 0 1 2)" 'one rank ran on each host'
 like "$err" "btl_tcp_if_include $LAB_SUBNET\.0/24" 'with the network of the data addresses'

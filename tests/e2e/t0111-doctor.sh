@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# doctor on three hosts: every failure is provoked for real. Clocks and full disks, which a laboratory
-# host shares with its machine, are in the unit test.
+# doctor on three hosts: every failure is provoked for real. (Versions that differ: t0110, which has the
+# images for it. RDMA without pinned memory: the unit test.)
 # timeout: 600
 # debug: no (every path runs there in the tests on one engine)
 # valgrind: no (every path runs there in the tests on one engine)
@@ -65,6 +65,53 @@ like "$out" '^fail +network +h0 +worker-0 cannot reach worker-2: ' 'and where th
 lab exec h0 ip link set eth0 mtu 1500
 lab exec h2 ip link set eth0 mtu 1500
 
+sed "s/^name/ports: 30000-30099\nname/" lab.yaml >lab.saved && cp lab.yaml lab.plain && mv lab.saved lab.yaml
+doctor 0 'a cluster that keeps to a range of ports'
+like "$out" '^ok +network +all +all workers reach each other on ports 30000-30074: latency ' 'is dialled on these'
+lab exec h1 iptables -A INPUT -p tcp --syn -s "$(address h0)" --dport 30000:30074 -j DROP
+# shellcheck disable=SC2016 # variables of Perl
+lab exec h2 perl -e 'use IO::Socket::INET;
+    my @open = map { IO::Socket::INET->new(LocalPort => $_, Listen => 1) } 30000..30072;
+    exit if fork;
+    open $_, "+<", "/dev/null" for *STDIN, *STDOUT, *STDERR;
+    sleep 600'
+lab skew h2 300
+lab fill h0 400
+sed -i "s/^name/shm_size: 16m\nname/; s/\(name: h2.*\)workers: 1/\1workers: 1, slots: 4, options: { Memory: 200000000 }/" lab.yaml
+doctor 1 'many troubles at once'
+like "$out" '^fail +network +h0 +worker-0 cannot reach worker-1: port 30[0-9]+ does not answer' 'a blocked pair'
+like "$out" '-> open TCP ports 30000-30099 between the nodes \(a security group' 'and what to open'
+unlike "$out" '^fail +network +h[12]' 'the other direction is well'
+like "$out" '^fail +ports +h2 +2 of the ports 30000-30074 are free, and the ranks want 8' 'ports that are taken'
+like "$out" '^warn +clock +h2 +its clock is (299|300)\.[0-9] s ahead of ours' 'a clock that is off'
+like "$out" '^fail +disk +h0 +[34][0-9]+MiB left on the engine.s disk' 'a disk that is nearly full'
+like "$out" '^fail +memory +h2 +191MiB of memory is all that the container may use' 'a limit on memory'
+like "$out" '^warn +shm +h1 +/dev/shm has 16MiB only' 'a small /dev/shm'
+is "$(grep -cE '^(warn|fail)' <<<"$out")" "$(grep -cE '^ +-> ' <<<"$out")" 'and for each what to do'
+t dockmpi doctor -f lab.yaml --json
+json 'the same as JSON, with every link' 'assert len(r["links"]) == 6
+bad = [l for l in r["links"] if l["error"]]
+assert [(l["from"], l["to"], l["latency_ms"]) for l in bad] == [("worker-0", "worker-1", None)], bad
+assert all(l["latency_ms"] > 0 and l["mib_per_s"] > 0 for l in r["links"] if not l["error"] and l["to"] != "worker-2")
+assert {f["check"] for f in r["findings"] if f["verdict"] == "fail"} == {"network", "ports", "disk", "memory"}
+assert all(f["remedy"] for f in r["findings"] if f["verdict"] != "ok")'
+lab exec h1 iptables -F INPUT
+lab exec h2 pkill perl
+lab skew h2 0
+lab empty h0
+
+cp lab.plain lab.yaml
+sed -i 's/\(name: h1.*\)workers: 1/\1workers: 1, options: { Ulimits: [{ Name: memlock, Soft: -1, Hard: -1 }] }/' lab.yaml
+lab engine-stop h2
+lab exec h2 setarch i686 lab-start engine
+wait_until 60 lab exec h2 docker info >/dev/null 2>&1
+doctor 1 'a limit that the engine may not raise, and a machine of another kind'
+like "$out" '^warn +ulimits +h1 +the engine may not set the limit memlock' 'the limit is told'
+like "$out" '^fail +arch +h2 +i686 here, x86_64 on h0' 'and the machine'
+lab engine-stop h2
+lab engine-start h2
+cp lab.plain lab.yaml
+
 lab slow h0 10 5
 doctor 0 'a slow link'
 like "$out" '^warn +network +h0 +worker-0 to worker-[12]: latency .* [0-9.]+ MiB/s' 'is told'
@@ -83,7 +130,7 @@ doctor 1 'no NVIDIA runtime' --image nvidia
 like "$out" '^fail +gpu +h2 +.*no runtime' 'is told'
 like "$out" 'nvidia-container-toolkit' 'and what to do'
 doctor 1 'no AMD GPU' --image amd
-like "$out" '^fail +worker +h2 +.*/dev/kfd.*the node has no AMD GPU driver' 'is told'
+like "$out" '^fail +gpu +h2 +.*/dev/kfd.*the node has no AMD GPU driver' 'is told'
 
 lab engine-stop h1
 lab stop h2

@@ -15,6 +15,8 @@
 
 static char a[] = "a", b[] = "b", five[] = "5.0", four[] = "4.1", e0[] = "e0", e1[] = "e1";
 
+static const struct dmpi_ports anywhere = {0};
+
 static const struct dmpi_finding *find(const struct dmpi_report *r, const char *check,
                                        enum dmpi_verdict verdict)
 {
@@ -30,7 +32,8 @@ static void reads_a_probe(void **state)
     struct dmpi_probe p = {0};
     dmpi_probe_parse(&p,
                      "now 10000500000000\nshm   67108864\ndisk 123\nmemory 5\nmemlock unlimited\n"
-                     "mpi mpirun (Open MPI) 5.0.7\nnonsense\nshmm 1\n",
+                     "mpi mpirun (Open MPI) 5.0.7\nnonsense\nshmm 1\nlimit 9223372036854771712\n"
+                     "ucx # Library version: 1.18.1\ntorch 2.6.0+debian\nrdma mlx5_0\n",
                      10000000, 10000200);
     assert_int_equal(p.skew_ms, 400);
     assert_int_equal(p.rtt_ms, 200);
@@ -38,13 +41,19 @@ static void reads_a_probe(void **state)
     assert_int_equal(p.disk, 123);
     assert_int_equal(p.memlock, -1);
     assert_string_equal(p.mpi, "mpirun (Open MPI) 5.0.7");
+    assert_string_equal(p.ucx, "1.18.1");
+    assert_string_equal(p.torch, "2.6.0+debian");
+    assert_string_equal(p.rdma, "mlx5_0");
+    assert_int_equal(p.limit, 0);
     dmpi_probe_clear(&p);
-    dmpi_probe_parse(&p, "now x\nshm\ndisk -5\nmpi \n", 0, 10);
+    dmpi_probe_parse(&p, "now x\nshm\ndisk -5\nmpi \nucx \nlimit max\n", 0, 10);
     assert_int_equal(p.skew_ms, 0);
     assert_int_equal(p.shm, -1);
     assert_int_equal(p.disk, -1);
     assert_int_equal(p.memlock, -2);
     assert_null(p.mpi);
+    assert_null(p.ucx);
+    assert_int_equal(p.limit, 0);
     dmpi_probe_clear(&p);
 }
 
@@ -82,6 +91,78 @@ static void judges(void **state)
     dmpi_probes_judge(&r, p, 2);
     assert_non_null(find(&r, "disk", DMPI_BAD));
     dmpi_report_free(&r);
+}
+
+static void judges_what_nodes_have(void **state)
+{
+    (void)state;
+    static char torch[] = "2.6.0", cuda[] = "2.6.0+cu124", other[] = "2.5.1", ucx[] = "1.18.1",
+                old[] = "1.13.1", hca[] = "mlx5_0";
+    static const struct {
+        struct dmpi_probe first, second;
+        const char *check;
+        enum dmpi_verdict verdict;
+        const char *says; // NULL: nothing of that verdict
+    } cases[] = {
+        {{.memory = 1LL << 33}, {.memory = 1LL << 30}, "memory", DMPI_DOUBTFUL, NULL},
+        {{.memory = 1LL << 33}, {.memory = 500LL << 20}, "memory", DMPI_DOUBTFUL, "500MiB"},
+        {{.memory = 1LL << 33},
+         {.memory = 1LL << 33, .limit = 100 << 20},
+         "memory",
+         DMPI_BAD,
+         "100MiB of memory is all that the container may use"},
+        {{.memlock = -1, .rdma = hca}, {.memlock = 64}, "ulimits", DMPI_DOUBTFUL, NULL},
+        {{.memlock = -1},
+         {.memlock = 8192, .rdma = hca},
+         "ulimits",
+         DMPI_DOUBTFUL,
+         "8.0MiB may be pinned, and RDMA (mlx5_0)"},
+        {{.torch = torch}, {.torch = cuda}, "torch", DMPI_DOUBTFUL, NULL},
+        {{.torch = torch},
+         {.torch = other},
+         "torch",
+         DMPI_DOUBTFUL,
+         "PyTorch 2.5.1 here, 2.6.0 on a"},
+        {{.torch = torch}, {.torch = other}, "torch", DMPI_GOOD, NULL},
+        {{.ucx = ucx}, {.torch = other}, "ucx", DMPI_GOOD, "UCX 1.18.1"},
+        {{.ucx = ucx}, {.ucx = old}, "ucx", DMPI_DOUBTFUL, "UCX 1.13.1 here, 1.18.1 on a"},
+        {{.services = {30000, 30009}, .services_free = 7, .n_workers = 1},
+         {0},
+         "ports",
+         DMPI_DOUBTFUL,
+         NULL},
+        {{.services = {30000, 30009}, .services_free = 6, .n_workers = 1},
+         {0},
+         "ports",
+         DMPI_DOUBTFUL,
+         "6 of the ports 30000-30009 are free, and sshd and mpirun want 7"},
+        {{.services = {30000, 30009}, .services_free = 1, .n_workers = 1},
+         {0},
+         "ports",
+         DMPI_BAD,
+         "1 of the ports"},
+        {{.ranks = {30000, 30009}, .ranks_free = 3, .n_ranks = 4},
+         {0},
+         "ports",
+         DMPI_BAD,
+         "3 of the ports 30000-30009 are free, and the ranks want 8"},
+        {{.ranks = {30000, 30009}, .ranks_free = -1, .n_ranks = 4}, {0}, "ports", DMPI_BAD, NULL},
+    };
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(cases); i++) {
+        struct dmpi_report r = {0};
+        struct dmpi_probe p[] = {cases[i].first, cases[i].second};
+        p[0].node = a;
+        p[1].node = b;
+        for (size_t k = 0; k < 2; k++)
+            p[k].shm = p[k].disk = -1;
+        dmpi_probes_judge(&r, p, 2);
+        const struct dmpi_finding *f = find(&r, cases[i].check, cases[i].verdict);
+        if ((f != NULL) != (cases[i].says != NULL) || (f && !strstr(f->text, cases[i].says)))
+            fail_msg("case %zu: %s", i, f ? f->text : "nothing");
+        if (f && f->verdict != DMPI_GOOD && !*f->remedy)
+            fail_msg("case %zu: no remedy", i);
+        dmpi_report_free(&r);
+    }
 }
 
 /* A clock cannot be said to be off by less than the time that asking took. */
@@ -124,7 +205,7 @@ static void judges_dials(void **state)
     struct dmpi_report r = {0};
     for (size_t i = 0; i < DMPI_ARRAY_LEN(d); i++)
         d[i] = dial(0.1, 1000, NULL);
-    dmpi_dials_judge(&r, d, DMPI_ARRAY_LEN(d));
+    dmpi_dials_judge(&r, d, DMPI_ARRAY_LEN(d), &anywhere);
     assert_int_equal(r.n, 1);
     assert_int_equal(r.findings[0].verdict, DMPI_GOOD);
     dmpi_report_free(&r);
@@ -132,14 +213,14 @@ static void judges_dials(void **state)
     d[3] = dial(0.2, 9, NULL);
     d[4] = dial(80, 1000, NULL);
     d[5] = dial(0.1, 240, NULL); // much less than the others, but no hindrance
-    dmpi_dials_judge(&r, d, DMPI_ARRAY_LEN(d));
+    dmpi_dials_judge(&r, d, DMPI_ARRAY_LEN(d), &anywhere);
     assert_int_equal(r.doubtful, 2);
     assert_string_equal(r.findings[0].node, "a");
     assert_non_null(strstr(r.findings[0].text, "worker-0 to worker-1: latency 0.20 ms, 9.0 MiB/s"));
     dmpi_report_free(&r);
 
     d[7] = dial(-1, -1, five);
-    dmpi_dials_judge(&r, d, DMPI_ARRAY_LEN(d));
+    dmpi_dials_judge(&r, d, DMPI_ARRAY_LEN(d), &anywhere);
     assert_int_equal(r.bad, 1);
     assert_string_equal(r.findings[0].text, "worker-0 cannot reach worker-1: 5.0");
     assert_null(find(&r, "network", DMPI_GOOD));
@@ -147,12 +228,13 @@ static void judges_dials(void **state)
 
     for (size_t i = 0; i < DMPI_ARRAY_LEN(d); i++)
         d[i] = dial(-1, -1, i < 2 ? NULL : five);
-    dmpi_dials_judge(&r, d, DMPI_ARRAY_LEN(d)); // a whole network that is closed is one story
+    dmpi_dials_judge(&r, d, DMPI_ARRAY_LEN(d),
+                     &anywhere); // a whole network that is closed is one story
     assert_int_equal(r.bad, 13);
     assert_string_equal(r.findings[12].text, "26 more pairs cannot, either");
     dmpi_report_free(&r);
 
-    dmpi_dials_judge(&r, d, 2);
+    dmpi_dials_judge(&r, d, 2, &anywhere);
     assert_int_equal(r.n, 1);
     assert_non_null(strstr(r.findings[0].text, "other ports were not tried"));
     dmpi_report_free(&r);
@@ -162,8 +244,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_a_probe),          cmocka_unit_test(judges),
-        cmocka_unit_test(slow_answers_hide_skew), cmocka_unit_test(reads_a_dial),
-        cmocka_unit_test(judges_dials),
+        cmocka_unit_test(judges_what_nodes_have), cmocka_unit_test(slow_answers_hide_skew),
+        cmocka_unit_test(reads_a_dial),           cmocka_unit_test(judges_dials),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

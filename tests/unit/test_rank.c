@@ -221,7 +221,13 @@ static void test_job_codes(void **state)
         {"kill -9 $$\n", "", 137},
         {"printf out; exit 3\n", "out", 3},
         {"echo PRTE has lost communication with a remote daemon. >&2\n",
-         "PRTE has lost communication with a remote daemon.\ndockmpi: a worker was lost\n", 255},
+         "PRTE has lost communication with a remote daemon.\n"
+         "dockmpi: a worker was lost or not reached; \"dockmpi doctor\" examines nodes and links\n",
+         255},
+        {"echo PRTE has lost communication with a remote daemon. >&2; exit 255\n",
+         "PRTE has lost communication with a remote daemon.\n"
+         "dockmpi: a worker was lost or not reached; \"dockmpi doctor\" examines nodes and links\n",
+         255},
         {"echo ORTE has lost communication with a remote daemon. >&2; exit 4\n",
          "ORTE has lost communication with a remote daemon.\n", 4},
     };
