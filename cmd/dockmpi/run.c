@@ -120,21 +120,58 @@ int dmpi_run_cmd_spec(struct dmpi_spec *out, const struct dmpi_run_cmd *o, struc
     return dmpi_spec_make(out, &flags, err);
 }
 
+static void print_plan(const struct dmpi_run_cmd *o, json_t *plan)
+{
+    if (o->common.json) {
+        json_object_del(plan, "text");
+        dmpi_out_json(json_incref(plan));
+    } else {
+        fputs(dmpi_json_str(plan, "text"), stdout);
+    }
+}
+
+/* Of a cluster that runs: what its members know. */
+static int dry_run_live(json_t **plan, const struct dmpi_run_cmd *o,
+                        const struct dmpi_run_opts *opts, struct dmpi_err *err)
+{
+    enum { PATIENCE_MS = 15000 };
+    struct dmpi_session session;
+    const struct dmpi_ctl ctl = dmpi_ctl_within(dmpi_app_ctl(), PATIENCE_MS);
+    int rc = dmpi_session_open(&session, &o->common, err);
+    if (rc == 0)
+        rc = dmpi_run_dry_live(plan, session.fleet, &session.spec, opts, &ctl, err);
+    dmpi_session_close(&session);
+    return rc;
+}
+
+/* Without any engine: as far as flags and cluster file tell. */
+static int dry_run_made_up(json_t **plan, const struct dmpi_run_cmd *o,
+                           const struct dmpi_run_opts *opts, struct dmpi_err *err)
+{
+    struct dmpi_spec spec = {0};
+    int rc = dmpi_run_cmd_spec(&spec, o, err);
+    if (rc == 0)
+        rc = dmpi_run_dry(plan, &spec, opts, err);
+    dmpi_spec_free(&spec);
+    return rc;
+}
+
 static int dry_run(const struct dmpi_run_cmd *o, const struct dmpi_run_opts *opts,
                    struct dmpi_err *err)
 {
-    struct dmpi_spec spec = {0};
     dmpi_json_auto json_t *plan = NULL;
-    int rc = dmpi_run_cmd_spec(&spec, o, err);
-    if (rc == 0)
-        rc = dmpi_run_dry(&plan, &spec, opts, err);
-    if (rc == 0 && o->common.json) {
-        json_object_del(plan, "text");
-        dmpi_out_json(json_incref(plan));
-    } else if (rc == 0) {
-        fputs(dmpi_json_str(plan, "text"), stdout);
+    bool live = !o->image && !o->workers && !o->ports;
+    int rc = live ? dry_run_live(&plan, o, opts, err) : -1;
+    bool absent =
+        err->code == DMPI_ENOTFOUND || err->code == DMPI_EUNREACHABLE || err->code == DMPI_ETIMEOUT;
+    if (rc < 0 && (!live || absent)) {
+        if (live)
+            dmpi_debug("no cluster to look at: %s", err->msg);
+        *err = (struct dmpi_err)DMPI_ERR_INIT;
+        rc = dry_run_made_up(&plan, o, opts, err);
     }
-    dmpi_spec_free(&spec);
+    if (rc == 0)
+        print_plan(o, plan);
     return rc;
 }
 
@@ -208,7 +245,7 @@ const struct dmpi_opt dmpi_run_cmd_opts[] = {
     {"timeout", 0, DMPI_OPT_DURATION, offsetof(struct dmpi_run_cmd, timeout_ms), "TIME",
      "cancel the job after this time", 0, 0},
     {"dry-run", 0, DMPI_OPT_FLAG, offsetof(struct dmpi_run_cmd, dry_run), NULL,
-     "print hostfile and mpirun line; needs no cluster", 0, 0},
+     "print networks, hostfile and mpirun line; needs no cluster", 0, 0},
     {"image", 0, DMPI_OPT_STR, offsetof(struct dmpi_run_cmd, image), "SPEC",
      "with --dry-run: as if `up --image SPEC` had been done", 0, 0},
     {"workers", 0, DMPI_OPT_STR, offsetof(struct dmpi_run_cmd, workers), "N",

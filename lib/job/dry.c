@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// run --dry-run: the command that would be run, from a mesh that is made up where only a running
-// cluster could know (sshd's ports, exact networks).
+// run --dry-run: the command that would be run; of a running cluster with what its members know, else from
+// a mesh that is made up where only a running cluster could know (sshd's ports, exact networks).
 #include "job/dry.h"
 
 #include <string.h>
@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/shquote.h"
 #include "job/compose.h"
+#include "job/run_impl.h"
 #include "mesh/ports.h"
 
 static const char no_key[] = "ssh-ed25519 AAAA";
@@ -55,8 +56,61 @@ static json_t *sync_json(const struct dmpi_job_code *code, const char *workdir)
     return o;
 }
 
+// Which network each worker's ranks use.
+struct network {
+    const struct dmpi_mesh *mesh;
+    const struct dmpi_spec *spec;
+    const struct dmpi_plan
+        *plan; // of a mesh that is made up; NULL: the mesh is that of a running cluster
+};
+
+static const char *planned_addr(const struct dmpi_plan *plan, int index)
+{
+    for (size_t i = 0; i < plan->n; i++) {
+        if (plan->members[i].role == DMPI_WORKER && plan->members[i].index == index)
+            return plan->members[i].addr;
+    }
+    return NULL;
+}
+
+static char *network_of(const struct network *net, const struct dmpi_mesh_worker *w)
+{
+    if (net->plan)
+        return dmpi_network_text(planned_addr(net->plan, w->index), net->spec->subnet);
+    return dmpi_xasprintf("%s, network %s, MTU %d", w->iface ? w->iface : "any interface",
+                          w->cidr ? w->cidr : "unknown", w->mtu);
+}
+
+static json_t *network_json(const struct network *net)
+{
+    json_t *list = dmpi_json_new_arr();
+    for (size_t i = 0; i < net->mesh->n; i++) {
+        const struct dmpi_mesh_worker *w = &net->mesh->workers[i];
+        json_t *o = dmpi_json_new_obj();
+        dmpi_autofree char *text = network_of(net, w);
+        dmpi_json_set_str(o, "worker", w->alias);
+        dmpi_json_set_str(o, "node", w->node);
+        dmpi_json_set_str(o, "interface", net->plan ? NULL : w->iface);
+        dmpi_json_set_str(o, "network", net->plan ? NULL : w->cidr);
+        dmpi_json_set_str(o, "text", text);
+        dmpi_json_add(list, o);
+    }
+    return list;
+}
+
+static char *network_lines(const json_t *list)
+{
+    struct dmpi_strv lines DMPI_AUTO(dmpi_strv_free) = DMPI_STRV_INIT;
+    size_t i;
+    json_t *o;
+    json_array_foreach (list, i, o)
+        dmpi_strv_addf(&lines, "# %s on node %s: %s\n", dmpi_json_str(o, "worker"),
+                       dmpi_json_str(o, "node"), dmpi_json_str(o, "text"));
+    return dmpi_strv_join(&lines, "");
+}
+
 static json_t *result_json(const struct dmpi_mpi_command *command, const struct dmpi_job_code *code,
-                           const char *workdir)
+                           const char *workdir, const struct network *net)
 {
     dmpi_autofree char *line = dmpi_mpi_command_text(command);
     dmpi_autofree char *sync = NULL;
@@ -65,10 +119,13 @@ static json_t *result_json(const struct dmpi_mpi_command *command, const struct 
         sync = dmpi_xasprintf("# %s goes to %s/%s in the launcher and every worker\n", from,
                               workdir, code->place);
     }
-    dmpi_autofree char *text = dmpi_xasprintf("%s# /etc/dockmpi/hostfile\n%s# command\n%s\n",
-                                              sync ? sync : "", command->hostfile, line);
-    json_t *o = dmpi_json_new_obj();
+    json_t *o = dmpi_json_new_obj(), *networks = network_json(net);
+    dmpi_autofree char *lines = network_lines(networks);
+    dmpi_autofree char *text =
+        dmpi_xasprintf("%s# network\n%s# /etc/dockmpi/hostfile\n%s# command\n%s\n",
+                       sync ? sync : "", lines, command->hostfile, line);
     dmpi_json_set_str(o, "text", text);
+    dmpi_json_set(o, "network", networks);
     dmpi_json_set_str(o, "hostfile", command->hostfile);
     dmpi_json_set(o, "env", dmpi_json_strv(&command->env));
     dmpi_json_set(o, "argv", dmpi_json_strv(&command->argv));
@@ -118,6 +175,29 @@ int dmpi_run_dry(json_t **out, const struct dmpi_spec *spec, const struct dmpi_r
     *out = NULL;
     if (dmpi_dry_make(&dry, spec, opts, err) < 0)
         return -1;
-    *out = result_json(&dry.command, &dry.code, dry.workdir);
+    const struct network net = {&dry.mesh, spec, &dry.plan};
+    *out = result_json(&dry.command, &dry.code, dry.workdir, &net);
     return 0;
+}
+
+int dmpi_run_dry_live(json_t **out, struct dmpi_fleet *fleet, const struct dmpi_spec *spec,
+                      const struct dmpi_run_opts *opts, const struct dmpi_ctl *ctl,
+                      struct dmpi_err *err)
+{
+    struct dmpi_mpi_command command DMPI_AUTO(dmpi_mpi_command_free) = {0};
+    struct dmpi_run_result result = {0};
+    struct dmpi_run r = {.fleet = fleet, .spec = spec, .opts = opts, .ctl = ctl, .result = &result};
+    *out = NULL;
+    int rc = dmpi_run_prepare(&r, err);
+    if (rc == 0)
+        rc = dmpi_run_meet(&r, err);
+    if (rc == 0)
+        rc = dmpi_run_compose(&command, &r, err);
+    if (rc == 0) {
+        const struct network net = {&r.mesh, spec, NULL};
+        *out = result_json(&command, &r.code, r.workdir, &net);
+    }
+    dmpi_run_free(&r);
+    dmpi_run_result_free(&result);
+    return rc;
 }

@@ -169,7 +169,7 @@ static int perform(struct dmpi_run *r, struct dmpi_err *err)
     return rc;
 }
 
-static int prepare(struct dmpi_run *r, struct dmpi_err *err)
+int dmpi_run_prepare(struct dmpi_run *r, struct dmpi_err *err)
 {
     if (dmpi_job_code_find(&r->code, r->opts->images_dir, &r->opts->words, r->opts->program, err) <
             0 ||
@@ -177,6 +177,18 @@ static int prepare(struct dmpi_run *r, struct dmpi_err *err)
         return -1;
     r->result->np = count_ranks(r);
     return 0;
+}
+
+void dmpi_run_free(struct dmpi_run *r)
+{
+    dmpi_mesh_free(&r->mesh);
+    dmpi_job_mca_free(&r->mca);
+    dmpi_manifest_free(&r->manifest);
+    dmpi_targets_free(&r->targets);
+    dmpi_state_free(&r->state);
+    dmpi_job_code_free(&r->code);
+    json_decref(r->inspected);
+    free(r->id);
 }
 
 int dmpi_run(struct dmpi_fleet *fleet, const struct dmpi_spec *spec,
@@ -192,17 +204,10 @@ int dmpi_run(struct dmpi_fleet *fleet, const struct dmpi_spec *spec,
         .ctl = ctl ? ctl : &none,
         .result = result,
         .start = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER}};
-    int rc = prepare(&r, err);
+    int rc = dmpi_run_prepare(&r, err);
     if (rc == 0)
         rc = perform(&r, err);
-    dmpi_mesh_free(&r.mesh);
-    dmpi_job_mca_free(&r.mca);
-    dmpi_manifest_free(&r.manifest);
-    dmpi_targets_free(&r.targets);
-    dmpi_state_free(&r.state);
-    dmpi_job_code_free(&r.code);
-    json_decref(r.inspected);
-    free(r.id);
+    dmpi_run_free(&r);
     return rc;
 }
 

@@ -70,9 +70,16 @@ int dmpi_run(struct dmpi_fleet *fleet, const struct dmpi_spec *spec,
 void dmpi_run_result_free(struct dmpi_run_result *result); // NULL is allowed
 
 // What dmpi_run would do, calculated from spec and profiles alone: no engine is asked. *out is a
-// new object with "text" (hostfile and mpirun line for people), "hostfile", "argv", "env", "np",
-// "sync" (local, remote; null when nothing is synced).
+// new object with "text" (network, hostfile and mpirun line for people), "network" (worker, node,
+// interface, network; null where only the node can tell), "hostfile", "argv", "env", "np", "sync"
+// (local, remote; null when nothing is synced).
 int dmpi_run_dry(json_t **out, const struct dmpi_spec *spec, const struct dmpi_run_opts *opts,
                  struct dmpi_err *err);
+
+// The same for a cluster that runs, with the ports and networks that its members know; nothing is
+// changed. DMPI_ENOTFOUND also when it is not up.
+int dmpi_run_dry_live(json_t **out, struct dmpi_fleet *fleet, const struct dmpi_spec *spec,
+                      const struct dmpi_run_opts *opts, const struct dmpi_ctl *ctl,
+                      struct dmpi_err *err);
 
 #endif

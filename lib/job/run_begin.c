@@ -109,7 +109,7 @@ static int start_container(struct dmpi_run *r, struct dmpi_err *err)
     return rc;
 }
 
-static int meet_cluster(struct dmpi_run *r, struct dmpi_err *err)
+int dmpi_run_meet(struct dmpi_run *r, struct dmpi_err *err)
 {
     dmpi_autofree char *seed = dmpi_xasprintf("%s/job/%d", r->spec->name, next_index(r));
     const json_t *labels = dmpi_json_obj(dmpi_json_obj(r->inspected, "Config"), "Labels");
@@ -200,10 +200,8 @@ static int check_mesh(const struct dmpi_run *r, struct dmpi_err *err)
 
 // --- the tar that the container waits for ----------------------------------------------------
 
-static int feed(struct dmpi_run *r, struct dmpi_err *err)
+int dmpi_run_compose(struct dmpi_mpi_command *out, struct dmpi_run *r, struct dmpi_err *err)
 {
-    struct dmpi_mpi_command command DMPI_AUTO(dmpi_mpi_command_free) = {0};
-    struct dmpi_buf tar DMPI_AUTO(dmpi_secret_buf_free) = DMPI_BUF_INIT_SECRET(DMPI_MESH_TAR_MAX);
     struct dmpi_compose what = {.opts = r->opts,
                                 .code = &r->code,
                                 .mesh = &r->mesh,
@@ -216,7 +214,14 @@ static int feed(struct dmpi_run *r, struct dmpi_err *err)
     if (check_mesh(r, err) < 0)
         return -1;
     dmpi_job_mca_ask(&r->mca, r->opts, &r->mesh, &r->state, r->spec->name, r->fleet, r->ctl);
-    if (dmpi_job_compose(&command, &what, err) < 0 ||
+    return dmpi_job_compose(out, &what, err);
+}
+
+static int feed(struct dmpi_run *r, struct dmpi_err *err)
+{
+    struct dmpi_mpi_command command DMPI_AUTO(dmpi_mpi_command_free) = {0};
+    struct dmpi_buf tar DMPI_AUTO(dmpi_secret_buf_free) = DMPI_BUF_INIT_SECRET(DMPI_MESH_TAR_MAX);
+    if (dmpi_run_compose(&command, r, err) < 0 ||
         dmpi_mesh_tar_job(&tar, &r->mesh, command.hostfile, command.job, err) < 0)
         return -1;
     for (size_t i = 0; i < command.notes.n; i++)
@@ -235,7 +240,7 @@ static int feed(struct dmpi_run *r, struct dmpi_err *err)
 // all that the job needs from elsewhere take their time together.
 static int prepare_and_feed(struct dmpi_run *r, struct dmpi_err *err)
 {
-    static task_fn *const needs[TASKS_MAX] = {meet_cluster, sync_code};
+    static task_fn *const needs[TASKS_MAX] = {dmpi_run_meet, sync_code};
     int rc = do_both(r, needs, err);
     bool attached = wait_for(r, STAGE_ATTACHED); // if not, start_container tells why
     return rc == 0 && attached ? feed(r, err) : rc;

@@ -14,6 +14,7 @@
 #include "job/stream.h"
 #include "job/target.h"
 #include "mesh/mesh.h"
+#include "mpi/command.h"
 
 // How far the job's container has come: the threads that start and that feed it meet here.
 enum dmpi_run_stage { STAGE_NONE, STAGE_ATTACHED, STAGE_STARTED, STAGE_FAILED };
@@ -47,6 +48,18 @@ struct dmpi_run {
     int master_port;
     struct dmpi_mca mca;
 };
+
+// Finds program and cluster, before anything is changed. What it fills is freed by dmpi_run_free, also
+// after an error.
+int dmpi_run_prepare(struct dmpi_run *r, struct dmpi_err *err);
+void dmpi_run_free(struct dmpi_run *r);
+
+// Reads the mesh and chooses the port of the rendezvous.
+int dmpi_run_meet(struct dmpi_run *r, struct dmpi_err *err);
+
+// The job's command, once the mesh is known and found to be what runs. *out is to be freed also after an
+// error.
+int dmpi_run_compose(struct dmpi_mpi_command *out, struct dmpi_run *r, struct dmpi_err *err);
 
 // Brings the job's container to the point where mpirun starts: creates, attaches, starts and feeds it,
 // and meanwhile learns the mesh and syncs the code. After an error the container may be there.

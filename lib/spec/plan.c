@@ -195,6 +195,21 @@ static json_t *create_json(const struct dmpi_plan_member *m)
     return create;
 }
 
+char *dmpi_network_text(const char *addr, const char *subnet)
+{
+    if (addr && dmpi_host_is_loopback(addr))
+        return dmpi_xstrdup("lo, within this machine");
+    if (addr)
+        return dmpi_xasprintf("the interface that carries %s; up reads its name and exact network "
+                              "on the node",
+                              addr);
+    if (subnet)
+        return dmpi_xasprintf("the interface with an address in %s; up reads its name and exact "
+                              "network on the node",
+                              subnet);
+    return dmpi_xstrdup("not known: give addr for this node, or subnet, in the cluster file");
+}
+
 static json_t *member_json(const struct dmpi_plan_member *m, const struct dmpi_spec *spec)
 {
     json_t *obj = dmpi_json_new_obj();
@@ -205,6 +220,8 @@ static json_t *member_json(const struct dmpi_plan_member *m, const struct dmpi_s
     dmpi_json_set_str(obj, "profile", m->profile->name);
     dmpi_json_set_str(obj, "image", m->profile->image);
     dmpi_json_set_str(obj, "addr", m->addr);
+    dmpi_autofree char *network = dmpi_network_text(m->addr, spec->subnet);
+    dmpi_json_set_str(obj, "network", network);
     dmpi_json_set_int(obj, "slots", m->slots);
     dmpi_json_set_str(obj, "spec", m->spec_hash);
     dmpi_json_set(obj, "create", create_json(m));
@@ -219,6 +236,9 @@ json_t *dmpi_plan_json(const struct dmpi_plan *plan, const struct dmpi_spec *spe
     for (size_t i = 0; i < plan->n; i++)
         dmpi_json_add(members, member_json(&plan->members[i], spec));
     dmpi_json_set_str(out, "cluster", plan->name);
+    dmpi_autofree char *ports =
+        dmpi_ports_given(&spec->ports) ? dmpi_ports_str(&spec->ports) : NULL;
+    dmpi_json_set_str(out, "ports", ports);
     dmpi_json_set(out, "nodes", nodes);
     dmpi_json_set(out, "members", members);
     return out;

@@ -52,6 +52,10 @@ void dmpi_plan_free(struct dmpi_plan *plan); // empty afterwards; NULL is allowe
 // The plan for people and programs (--dry-run, --json). Owned by the caller.
 json_t *dmpi_plan_json(const struct dmpi_plan *plan, const struct dmpi_spec *spec);
 
+// What can be said of a member's network before its node is asked: which interface its ranks will use.
+// Owned by the caller. addr may be NULL, subnet too.
+char *dmpi_network_text(const char *addr, const char *subnet);
+
 // The name of a container. Owned by the caller. index is not used for the launcher.
 char *dmpi_container_name(const char *cluster, enum dmpi_role role, int index);
 
