@@ -167,6 +167,17 @@ static void add_tail(struct dmpi_buf *out, const struct dmpi_buildlog *log)
     }
 }
 
+// Of all that may stand in a build's output this is the one whose remedy lies outside the Dockerfile.
+static bool disk_is_full(const struct dmpi_buildlog *log, const char *message)
+{
+    static const char full[] = "o space left on device";
+    unsigned kept = log->n_tail < DMPI_BUILDLOG_TAIL ? log->n_tail : DMPI_BUILDLOG_TAIL;
+    bool found = strstr(message, full) != NULL;
+    for (unsigned i = 0; i < kept; i++)
+        found = found || strstr(log->tail[i], full);
+    return found;
+}
+
 int dmpi_buildlog_error(struct dmpi_buildlog *log, struct dmpi_err *err)
 {
     DMPI_AUTO(dmpi_buf_free) struct dmpi_buf text = DMPI_BUF_INIT(64U << 10);
@@ -179,6 +190,9 @@ int dmpi_buildlog_error(struct dmpi_buildlog *log, struct dmpi_err *err)
         dmpi_buf_adds(&text, ": ");
     }
     dmpi_buf_adds(&text, reason(err->msg));
+    if (disk_is_full(log, err->msg))
+        dmpi_buf_adds(&text, "; the engine's disk is full: free some space there (`docker system "
+                             "df` shows what Docker holds)");
     add_tail(&text, log);
     return dmpi_err_set(err, err->code, "%s", dmpi_buf_str(&text));
 }

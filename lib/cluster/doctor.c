@@ -12,6 +12,7 @@
 #include "cluster/doctor_impl.h"
 #include "cluster/down.h"
 #include "cluster/fetch.h"
+#include "cluster/remedy.h"
 #include "cluster/state.h"
 #include "cluster/up.h"
 #include "engine/engine.h"
@@ -135,8 +136,11 @@ static void examine_engines(struct dmpi_exam *x)
             dmpi_fleet_engine(&engine, x->fleet, i, x->ctl, &errs[i]) == 0)
             judge_engine(x, i, engine, infos[i]);
         else
-            dmpi_report_add(x->report, DMPI_BAD, "engine", name, NULL, "%s",
-                            without_node(errs[i].msg, name));
+            dmpi_report_add(
+                x->report, DMPI_BAD, "engine", name,
+                "see that the machine runs, that its Docker engine does, and that docker: "
+                "in the cluster file says how to reach it",
+                "%s", without_node(errs[i].msg, name));
     }
     judge_archs(x, infos);
     for (size_t i = 0; i < n; i++)
@@ -232,18 +236,6 @@ static int examine_members(struct dmpi_exam *x, struct dmpi_err *err)
 
 // --- the short-lived cluster -------------------------------------------------------------------
 
-// Whether that node was found wanting before any container: no worker can be there.
-static bool told_already(const struct dmpi_report *r, const char *node)
-{
-    static const char *const checks[] = {"engine", "arch", "image", "gpu"};
-    for (size_t i = 0; i < r->n; i++)
-        for (size_t k = 0; k < DMPI_ARRAY_LEN(checks); k++)
-            if (r->findings[i].verdict == DMPI_BAD && strcmp(r->findings[i].node, node) == 0 &&
-                strcmp(r->findings[i].check, checks[k]) == 0)
-                return true;
-    return false;
-}
-
 // Under which check the reason of a container that did not get ready belongs.
 static const char *check_of(const char *why)
 {
@@ -258,13 +250,45 @@ static const char *check_of(const char *why)
     return "worker";
 }
 
+// Whether that check has found that node wanting already.
+static bool told(const struct dmpi_report *r, const char *check, const char *node)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (r->findings[i].verdict == DMPI_BAD && strcmp(r->findings[i].node, node) == 0 &&
+            strcmp(r->findings[i].check, check) == 0)
+            return true;
+    return false;
+}
+
+// Whether that node was found wanting before any container: no worker can be there.
+static bool told_already(const struct dmpi_report *r, const char *node)
+{
+    static const char *const checks[] = {"engine", "arch", "image", "gpu"};
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(checks); i++)
+        if (told(r, checks[i], node))
+            return true;
+    return false;
+}
+
+// Why a container did not get ready; the remedy that the reason ends with has a line of its own.
+static void report_member(struct dmpi_report *r, const struct dmpi_up_member *m)
+{
+    const char *check = check_of(m->why), *remedy = dmpi_remedy_find(m->why);
+    dmpi_autofree char *cause = dmpi_xstrdup(without_node(m->why, m->node));
+    dmpi_autofree char *end = dmpi_xasprintf("; %s", remedy ? remedy : "");
+    if (strcmp(check, "worker") != 0 && told(r, check, m->node))
+        return; // of all containers of the node
+    if (remedy && dmpi_text_ends_with(cause, end))
+        cause[strlen(cause) - strlen(end)] = '\0';
+    dmpi_report_add(r, DMPI_BAD, check, m->node, remedy, "%s", cause);
+}
+
 static void report_up(struct dmpi_exam *x, const struct dmpi_up_result *result)
 {
     for (size_t i = 0; i < result->n; i++) {
         const struct dmpi_up_member *m = &result->members[i];
         if (m->change == DMPI_FAILED && !m->undone && !told_already(x->report, m->node))
-            dmpi_report_add(x->report, DMPI_BAD, check_of(m->why), m->node, NULL, "%s",
-                            without_node(m->why, m->node));
+            report_member(x->report, m);
     }
     if (result->workers_ready == result->workers_wanted)
         dmpi_report_add(x->report, DMPI_GOOD, "worker", NULL, NULL,

@@ -270,7 +270,8 @@ static int judge(const struct dmpi_work *work, struct dmpi_err *err)
     bool complete = !first_failure(work) || work->opts->min_workers > 0;
     if (ready >= workers_needed(work) && complete)
         return 0;
-    return too_few(work, ready, ready > 0 ? "; `dockmpi up` tries again, `dockmpi doctor` tells more" : "", err);
+    return too_few(work, ready,
+                   ready > 0 ? "; `dockmpi up` tries again, `dockmpi doctor` tells more" : "", err);
 }
 
 // Which network was calculated for each worker, for people who ask.

@@ -95,6 +95,13 @@ assert [(l["from"], l["to"], l["latency_ms"]) for l in bad] == [("worker-0", "wo
 assert all(l["latency_ms"] > 0 and l["mib_per_s"] > 0 for l in r["links"] if not l["error"] and l["to"] != "worker-2")
 assert {f["check"] for f in r["findings"] if f["verdict"] == "fail"} == {"network", "ports", "disk", "memory"}
 assert all(f["remedy"] for f in r["findings"] if f["verdict"] != "ok")'
+lab exec h0 sh -c 'head -c 999000000 /dev/zero >/var/lib/docker/full' 2>/dev/null
+doctor 1 'a disk that is full'
+like "$out" '^fail +disk +h0 +.*no space left on device$' 'is told'
+like "$out" "-> the node's disk is full: free some space there" 'with what to do'
+is "$(grep -c '^fail.* h0 ' <<<"$out")" 1 'once for all containers'
+exits 125 'nor can a cluster be brought up' dockmpi up -f lab.yaml
+like "$err" "^dockmpi: node h0: .*no space left on device; the node's disk is full: free some space" 'for that reason'
 lab exec h1 iptables -F INPUT
 lab exec h2 pkill perl
 lab skew h2 0

@@ -115,6 +115,10 @@ static void failures_name_step_and_output(void **state)
     assert_int_equal(dmpi_buildlog_error(&log, &err), -1);
     assert_string_equal(err.msg, "image img:1: Step 2/2 : RUN b: returned a non-zero code: 100; "
                                  "it printed last: 2 | 3 | 4 | E: no package");
+    dmpi_err_set(&err, DMPI_EENGINE, "write /var/lib/docker/x: no space left on device");
+    assert_int_equal(dmpi_buildlog_error(&log, &err), -1);
+    assert_non_null(
+        strstr(err.msg, "no space left on device; the engine's disk is full: free some"));
     assert_int_equal(err.code, DMPI_EENGINE);
     dmpi_buildlog_free(&log);
 }
