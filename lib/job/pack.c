@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <search.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,9 +29,51 @@ static void end_file(struct dmpi_pack *p)
     p->name = NULL;
 }
 
+// A file that has several names, under the first that was packed.
+struct linked {
+    dev_t dev;
+    ino_t ino;
+    char *path;
+};
+
+static int compare_linked(const void *pa, const void *pb)
+{
+    const struct linked *a = pa, *b = pb;
+    if (a->dev != b->dev)
+        return a->dev < b->dev ? -1 : 1;
+    return (a->ino > b->ino) - (a->ino < b->ino);
+}
+
+static void free_linked(void *node)
+{
+    struct linked *l = node;
+    free(l->path);
+    free(l);
+}
+
+// The path under which the file is in the archive already; NULL when this one is its first.
+static const char *first_path(struct dmpi_pack *p, const struct dmpi_pack_item *item,
+                              const struct stat *st)
+{
+    struct linked key = {.dev = st->st_dev, .ino = st->st_ino};
+    if (st->st_nlink < 2)
+        return NULL;
+    void *found = tfind(&key, &p->linked, compare_linked);
+    if (found)
+        return (*(struct linked **)found)->path;
+    struct linked *l = dmpi_xmalloc(sizeof(*l));
+    *l = key;
+    l->path = dmpi_xstrdup(item->path);
+    if (!tsearch(l, &p->linked, compare_linked)) // no memory: it is packed as a file of its own
+        free_linked(l);
+    return NULL;
+}
+
 void dmpi_pack_free(struct dmpi_pack *p)
 {
     end_file(p);
+    tdestroy(p->linked, free_linked);
+    p->linked = NULL;
     dmpi_buf_free(&p->out);
 }
 
@@ -57,9 +101,17 @@ static int add_file(struct dmpi_pack *p, const struct dmpi_pack_item *item,
         return dmpi_err_sys(err, errno, "open %s", item->path);
     if (!S_ISREG(st.st_mode))
         return dmpi_err_set(err, DMPI_ECONFLICT, "%s changed while it was read", item->path);
+    p->files++;
+    const char *first = first_path(p, item, &st);
+    if (first) {
+        end_file(p);
+        p->bytes += (uint64_t)st.st_size;
+        entry->type = DMPI_TAR_HARDLINK;
+        entry->linkname = first;
+        return dmpi_tar_add(&p->tar, entry, err);
+    }
     p->name = dmpi_xstrdup(item->path);
     p->left = (uint64_t)st.st_size;
-    p->files++;
     entry->type = DMPI_TAR_FILE;
     entry->size = p->left;
     return dmpi_tar_add(&p->tar, entry, err);

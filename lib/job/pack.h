@@ -34,10 +34,12 @@ struct dmpi_pack {
     uint64_t left; // bytes of it still to come
     char *name;    // its path, for messages
     bool ended;
+    void *linked;          // files with several names: where the first of them lies in the archive
     uint64_t files, bytes; // packed so far: files and their content
 };
 
-// Owner is root in the archive; of the mode, only the permissions and the sticky bit go in.
+// Owner is root in the archive; of the mode, only the permissions and the sticky bit go in. Names of one
+// file become hard links to the first of them; holes of sparse files are packed as zeros.
 void dmpi_pack_init(struct dmpi_pack *p, dmpi_pack_next_fn next, void *arg);
 void dmpi_pack_free(struct dmpi_pack *p);
 

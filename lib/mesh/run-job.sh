@@ -103,7 +103,7 @@ await "$tail_out"
 await "$tail_err"
 # mpirun answers 0 after it lost a node, and 255 where it could not reach one.
 case $stop$code in 0 | 255)
-    if grep -aqF 'lost communication with a remote daemon' "$dir/err"; then
+    if grep -aqE 'lost communication with a remote daemon|unable to reliably start one or more daemons' "$dir/err"; then
         echo 'dockmpi: a worker was lost or not reached; "dockmpi doctor" examines nodes and links' >&2
         code=255
     fi

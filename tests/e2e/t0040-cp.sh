@@ -39,6 +39,12 @@ ok 'several files into a folder' copy dir/file dir/tool worker-0:/work/several/
 ok 'the content of a folder' copy dir/sub/. worker-0:/work/content
 ok 'lies there' dockmpi exec --name "$c" -w worker-0 -- test -f /work/several/tool -a -f /work/content/199
 
+mkdir names && cp dir/big names/one && ln names/one names/two && ln names/one names/three
+ok 'a file with several names' copy names worker-0:/work
+ok 'stays one file' dockmpi exec --name "$c" -w worker-0 -- sh -c '[ "$(stat -c %h /work/names/two)" = 3 ] && cmp /work/names/one /work/names/three'
+ok 'and back' copy worker-0:/work/names ./names-back
+is "$(stat -c %h names-back/one) $(sha256sum <names-back/two)" "3 $(sha256sum <dir/big)" 'as one file'
+
 # Errors, one line each.
 for words in "missing worker-0:/work" "worker-0:/missing ." "dir/file worker-9:/work" "dir/file worker-0:relative"; do
     # shellcheck disable=SC2086 # two words

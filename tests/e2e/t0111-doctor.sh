@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # doctor on three hosts: every failure is provoked for real. (Versions that differ: t0110, which has the
 # images for it. RDMA without pinned memory: the unit test.)
-# timeout: 600
+# timeout: 900
 # debug: no (every path runs there in the tests on one engine)
 # valgrind: no (every path runs there in the tests on one engine)
 # shellcheck source=tests/e2e/lib.sh
@@ -105,6 +105,7 @@ like "$err" "^dockmpi: node h0: .*no space left on device; the node's disk is fu
 lab exec h1 iptables -F INPUT
 lab exec h2 pkill perl
 lab skew h2 0
+lab exec h0 rm /var/lib/docker/full
 lab empty h0
 
 cp lab.plain lab.yaml

@@ -49,7 +49,7 @@ EOF
     is "$out" "$(printf 'sum 3\nsum 3\nsum 3')" 'adds up'
 fi
 exits 125 'a job with too many ranks for the range' dockmpi run -f cpu.yaml --slots 40 -- true
-like "$err" 'ports 30000-30099: 100 are too few for node h1 with 2 workers and 80 ranks: at least 214 are needed' 'is told what it needs'
+like "$err" 'ports 30000-30099: 100 are too few for node h0 with 1 worker and 40 ranks: at least 107 are needed' 'is told what it needs'
 for host in h0 h1; do lab exec $host iptables -F INPUT; done
 ok 'down' dockmpi down -f cpu.yaml
 

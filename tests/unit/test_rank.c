@@ -228,6 +228,10 @@ static void test_job_codes(void **state)
          "PRTE has lost communication with a remote daemon.\n"
          "dockmpi: a worker was lost or not reached; \"dockmpi doctor\" examines nodes and links\n",
          255},
+        {"echo ORTE was unable to reliably start one or more daemons. >&2; exit 255\n",
+         "ORTE was unable to reliably start one or more daemons.\n"
+         "dockmpi: a worker was lost or not reached; \"dockmpi doctor\" examines nodes and links\n",
+         255},
         {"echo ORTE has lost communication with a remote daemon. >&2; exit 4\n",
          "ORTE has lost communication with a remote daemon.\n", 4},
     };
