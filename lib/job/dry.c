@@ -11,6 +11,7 @@
 #include "job/compose.h"
 #include "job/run_impl.h"
 #include "mesh/ports.h"
+#include "mpi/firewall.h"
 
 static const char no_key[] = "ssh-ed25519 AAAA";
 
@@ -134,13 +135,6 @@ static json_t *result_json(const struct dmpi_mpi_command *command, const struct 
     return o;
 }
 
-static int master_port(const struct dmpi_spec *spec, int *out, struct dmpi_err *err)
-{
-    const struct dmpi_ports within = dmpi_ports_services(&spec->ports);
-    dmpi_autofree char *seed = dmpi_xasprintf("%s/master", spec->name);
-    return dmpi_port_choose(out, &within, NULL, NULL, seed, err);
-}
-
 int dmpi_dry_make(struct dmpi_dry *out, const struct dmpi_spec *spec,
                   const struct dmpi_run_opts *opts, struct dmpi_err *err)
 {
@@ -155,7 +149,7 @@ int dmpi_dry_make(struct dmpi_dry *out, const struct dmpi_spec *spec,
         return -1;
     what.launcher_profile = out->plan.members[0].profile->name;
     if (made_up_mesh(&out->mesh, &out->plan, spec, err) < 0 ||
-        master_port(spec, &what.master_port, err) < 0)
+        dmpi_firewall_master_port(&what.master_port, &spec->ports, NULL, spec->name, 1, err) < 0)
         return -1;
     return dmpi_job_compose(&out->command, &what, err);
 }

@@ -14,7 +14,7 @@
 #include "job/meet.h"
 #include "job/target.h"
 #include "mesh/ports.h"
-#include "spec/labels.h"
+#include "mpi/firewall.h"
 
 int dmpi_explain_plan(char **out, const struct dmpi_spec *spec, const struct dmpi_run_opts *opts,
                       struct dmpi_err *err)
@@ -92,25 +92,22 @@ static int inspect(struct live *l, struct dmpi_err *err)
 static int compose(struct live *l, struct dmpi_err *err)
 {
     const struct dmpi_member *launcher = dmpi_state_launcher(&l->state, l->spec->name);
-    dmpi_autofree char *seed = dmpi_xasprintf("%s/master", l->spec->name);
-    const json_t *config = dmpi_json_obj(json_array_get(l->inspected, 0), "Config");
-    const char *ports = dmpi_json_str(dmpi_json_obj(config, "Labels"), DMPI_LABEL_PORTS);
-    struct dmpi_meet meet = {.fleet = l->fleet,
-                             .state = &l->state,
-                             .cluster = l->spec->name,
-                             .launcher = launcher,
-                             .first = &l->targets.v[l->targets.n > 1 ? 1 : 0],
-                             .seed = seed,
-                             .ctl = l->ctl};
+    struct dmpi_facts facts DMPI_AUTO(dmpi_facts_free) = {0};
+    const struct dmpi_meet meet = {.fleet = l->fleet,
+                                   .state = &l->state,
+                                   .cluster = l->spec->name,
+                                   .launcher = launcher,
+                                   .first = &l->targets.v[l->targets.n > 1 ? 1 : 0],
+                                   .ctl = l->ctl};
     struct dmpi_compose what = {.opts = l->opts,
                                 .code = &l->code,
                                 .mesh = &l->mesh,
                                 .launcher_profile = launcher->profile[0] ? launcher->profile : NULL,
                                 .workdir = l->workdir,
                                 .cluster = l->spec->name};
-    if (ports && dmpi_ports_parse(&meet.ports, ports, err) < 0)
-        return dmpi_err_wrap(err, "label %s of the launcher", DMPI_LABEL_PORTS);
-    if (dmpi_job_meet(&l->mesh, &what.master_port, &meet, err) < 0)
+    if (dmpi_job_meet(&l->mesh, &facts, &meet, err) < 0 ||
+        dmpi_firewall_master_port(&what.master_port, &l->mesh.ports, &facts, l->spec->name, 1,
+                                  err) < 0)
         return -1;
     return dmpi_job_compose(&l->command, &what, err);
 }

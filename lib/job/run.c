@@ -183,6 +183,7 @@ void dmpi_run_free(struct dmpi_run *r)
 {
     dmpi_mesh_free(&r->mesh);
     dmpi_job_mca_free(&r->mca);
+    dmpi_facts_free(&r->facts);
     dmpi_manifest_free(&r->manifest);
     dmpi_targets_free(&r->targets);
     dmpi_state_free(&r->state);

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/secret.h"
+#include "base/text.h"
 #include "engine/containers.h"
 #include "fleet/fleet.h"
 #include "fleet/parallel.h"
@@ -14,6 +15,7 @@
 #include "job/run_impl.h"
 #include "job/sync.h"
 #include "mesh/files.h"
+#include "mpi/firewall.h"
 #include "spec/plan.h"
 
 #define CLEAN_MS ((int64_t)20000) // for what must be done after a cancel
@@ -111,19 +113,13 @@ static int start_container(struct dmpi_run *r, struct dmpi_err *err)
 
 int dmpi_run_meet(struct dmpi_run *r, struct dmpi_err *err)
 {
-    dmpi_autofree char *seed = dmpi_xasprintf("%s/job/%d", r->spec->name, next_index(r));
-    const json_t *labels = dmpi_json_obj(dmpi_json_obj(r->inspected, "Config"), "Labels");
-    const char *ports = dmpi_json_str(labels, DMPI_LABEL_PORTS);
-    struct dmpi_meet meet = {.fleet = r->fleet,
-                             .state = &r->state,
-                             .cluster = r->spec->name,
-                             .launcher = r->launcher,
-                             .first = &r->targets.v[r->targets.n > 1 ? 1 : 0],
-                             .seed = seed,
-                             .ctl = r->ctl};
-    if (ports && dmpi_ports_parse(&meet.ports, ports, err) < 0)
-        return dmpi_err_wrap(err, "label %s of the launcher", DMPI_LABEL_PORTS);
-    return dmpi_job_meet(&r->mesh, &r->master_port, &meet, err);
+    const struct dmpi_meet meet = {.fleet = r->fleet,
+                                   .state = &r->state,
+                                   .cluster = r->spec->name,
+                                   .launcher = r->launcher,
+                                   .first = &r->targets.v[r->targets.n > 1 ? 1 : 0],
+                                   .ctl = r->ctl};
+    return dmpi_job_meet(&r->mesh, &r->facts, &meet, err);
 }
 
 static int sync_code(struct dmpi_run *r, struct dmpi_err *err)
@@ -202,6 +198,13 @@ static int check_mesh(const struct dmpi_run *r, struct dmpi_err *err)
 
 int dmpi_run_compose(struct dmpi_mpi_command *out, struct dmpi_run *r, struct dmpi_err *err)
 {
+    // By the number that the engine let us have: jobs that start at the same moment differ in it.
+    long long number = 0;
+    int port = 0, index = next_index(r);
+    if (r->result->job && dmpi_text_int(&number, r->result->job, 0, INT32_MAX) == 0)
+        index = (int)number;
+    if (dmpi_firewall_master_port(&port, &r->mesh.ports, &r->facts, r->spec->name, index, err) < 0)
+        return dmpi_err_wrap(err, "the ranks' rendezvous");
     struct dmpi_compose what = {.opts = r->opts,
                                 .code = &r->code,
                                 .mesh = &r->mesh,
@@ -209,7 +212,7 @@ int dmpi_run_compose(struct dmpi_mpi_command *out, struct dmpi_run *r, struct dm
                                     r->launcher->profile[0] ? r->launcher->profile : NULL,
                                 .workdir = r->workdir,
                                 .cluster = r->spec->name,
-                                .master_port = r->master_port,
+                                .master_port = port,
                                 .mca = &r->mca};
     if (check_mesh(r, err) < 0)
         return -1;

@@ -45,8 +45,8 @@ struct dmpi_run {
     struct dmpi_job_stream stream;
     struct dmpi_run_start start;
     struct dmpi_mesh mesh;
-    int master_port;
     struct dmpi_mca mca;
+    struct dmpi_facts facts; // of the first worker's node: the ports that are taken there
 };
 
 // Finds program and cluster, before anything is changed. What it fills is freed by dmpi_run_free, also
@@ -54,7 +54,7 @@ struct dmpi_run {
 int dmpi_run_prepare(struct dmpi_run *r, struct dmpi_err *err);
 void dmpi_run_free(struct dmpi_run *r);
 
-// Reads the mesh and chooses the port of the rendezvous.
+// Reads the mesh and the ports that are taken at the first worker.
 int dmpi_run_meet(struct dmpi_run *r, struct dmpi_err *err);
 
 // The job's command, once the mesh is known and found to be what runs. *out is to be freed also after an

@@ -28,11 +28,17 @@ static bool ephemeral_allowed(const struct dmpi_facts *facts)
 int dmpi_port_choose(int *out, const struct dmpi_ports *within, const struct dmpi_facts *facts,
                      const struct dmpi_port_set *taken, const char *seed, struct dmpi_err *err)
 {
+    return dmpi_port_choose_from(out, within, facts, taken, spread(seed), err);
+}
+
+int dmpi_port_choose_from(int *out, const struct dmpi_ports *within, const struct dmpi_facts *facts,
+                          const struct dmpi_port_set *taken, unsigned at, struct dmpi_err *err)
+{
     const struct dmpi_ports usual = {DMPI_PORT_FIRST, DMPI_PORT_LAST};
     bool own = within && dmpi_ports_given(within);
     const struct dmpi_ports *from = own ? within : &usual;
     int span = dmpi_ports_count(from);
-    int start = (int)(spread(seed) % (uint32_t)span);
+    int start = (int)(at % (unsigned)span);
     bool any = own || !facts || ephemeral_allowed(facts);
 
     for (int i = 0; i < span; i++) {

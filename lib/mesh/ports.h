@@ -17,4 +17,8 @@
 int dmpi_port_choose(int *out, const struct dmpi_ports *within, const struct dmpi_facts *facts,
                      const struct dmpi_port_set *taken, const char *seed, struct dmpi_err *err);
 
+// The same from the at-th port on (counted from the first, and around the end).
+int dmpi_port_choose_from(int *out, const struct dmpi_ports *within, const struct dmpi_facts *facts,
+                          const struct dmpi_port_set *taken, unsigned at, struct dmpi_err *err);
+
 #endif

@@ -6,7 +6,9 @@
 #include "base/mem.h"
 #include "mesh/ports.h"
 
-#define MPIRUN_PORTS 8 // of the last job's some may still be closing
+// Its rendezvous, and some for mpirun, of which the last job may still keep one. Jobs at the same time have
+// other numbers, and so other ports.
+#define PORTS_A_JOB 4
 
 static int check_node(const struct dmpi_layout *layout, const char *node,
                       const struct dmpi_ports *ports, struct dmpi_err *err)
@@ -39,22 +41,33 @@ int dmpi_firewall_check(const struct dmpi_layout *layout, const struct dmpi_port
     return 0;
 }
 
-// Some of the services' ports, in an order that the job's own port decides, so that jobs at the same
-// time differ.
+int dmpi_firewall_master_port(int *out, const struct dmpi_ports *ports,
+                              const struct dmpi_facts *facts, const char *cluster, int job,
+                              struct dmpi_err *err)
+{
+    const struct dmpi_ports within = dmpi_ports_services(ports);
+    dmpi_autofree char *seed = dmpi_xasprintf("%s/job/%d", cluster, job);
+
+    if (!dmpi_ports_given(ports))
+        return dmpi_port_choose(out, NULL, facts, NULL, seed, err);
+    return dmpi_port_choose_from(out, &within, facts, NULL, (unsigned)job * PORTS_A_JOB, err);
+}
+
+// Those that follow the job's own port.
 static int choose_ports(struct dmpi_strv *out, const struct dmpi_mesh *mesh, int master_port,
                         struct dmpi_err *err)
 {
     const struct dmpi_ports within = dmpi_ports_services(&mesh->ports);
     dmpi_autofree struct dmpi_port_set *taken = dmpi_xcalloc(1, sizeof(*taken));
-    dmpi_autofree char *seed = dmpi_xasprintf("mpirun/%d", master_port);
+    unsigned at = master_port > within.first ? (unsigned)(master_port - within.first) : 0;
     struct dmpi_err full = DMPI_ERR_INIT;
     int port = 0;
 
     dmpi_port_set_add(taken, master_port);
     for (size_t i = 0; i < mesh->n; i++)
         dmpi_port_set_add(taken, mesh->workers[i].port);
-    while (out->n < MPIRUN_PORTS &&
-           dmpi_port_choose(&port, &within, NULL, taken, seed, &full) == 0) {
+    while (out->n + 1 < PORTS_A_JOB &&
+           dmpi_port_choose_from(&port, &within, NULL, taken, at, &full) == 0) {
         dmpi_port_set_add(taken, port);
         dmpi_strv_addf(out, "%d", port);
     }

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/strv.h"
+#include "mesh/facts.h"
 #include "mesh/mesh.h"
 #include "mpi/hostfile.h"
 #include "spec/ports.h"
@@ -13,6 +14,11 @@
 // DMPI_EINVAL when the range is too small for the ranks that one of the nodes gets.
 int dmpi_firewall_check(const struct dmpi_layout *layout, const struct dmpi_ports *ports,
                         struct dmpi_err *err);
+
+// The port of a job's rendezvous; facts: of the first worker's node, or NULL. job: its number.
+int dmpi_firewall_master_port(int *out, const struct dmpi_ports *ports,
+                              const struct dmpi_facts *facts, const char *cluster, int job,
+                              struct dmpi_err *err);
 
 // For mpirun and its daemons. master_port: the job's, which they leave alone.
 int dmpi_firewall_daemon_env(struct dmpi_strv *env, const struct dmpi_mesh *mesh, int master_port,

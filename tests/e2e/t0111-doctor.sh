@@ -138,7 +138,8 @@ doctor 1 'no NVIDIA runtime' --image nvidia
 like "$out" '^fail +gpu +h2 +.*no runtime' 'is told'
 like "$out" 'nvidia-container-toolkit' 'and what to do'
 doctor 1 'no AMD GPU' --image amd
-like "$out" '^fail +gpu +h2 +.*/dev/kfd.*the node has no AMD GPU driver' 'is told'
+like "$out" '^fail +gpu +h2 +.*/dev/kfd' 'is told'
+like "$out" '-> the node has no AMD GPU driver' 'and what to do'
 
 lab engine-stop h1
 lab stop h2

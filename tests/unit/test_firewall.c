@@ -129,7 +129,7 @@ static void test_daemons(void **state)
         const char *list = dmpi_strv_env_get(&env, "PRTE_MCA_oob_tcp_dynamic_ipv4_ports");
         assert_string_equal(list, dmpi_strv_env_get(&env, "OMPI_MCA_oob_tcp_dynamic_ipv4_ports"));
         DMPI_AUTO(dmpi_strv_free) struct dmpi_strv ports = dmpi_strv_split(list, ',');
-        assert_int_equal(ports.n, 8);
+        assert_int_equal(ports.n, 3);
         for (size_t i = 0; i < ports.n; i++) {
             long long port = 0;
             assert_int_equal(dmpi_text_int(&port, ports.v[i], 30075, 30096), 0);
@@ -141,6 +141,42 @@ static void test_daemons(void **state)
     mesh.ports = (struct dmpi_ports){0};
     assert_int_equal(dmpi_firewall_daemon_env(&none, &mesh, 20000, &err), 0);
     assert_int_equal(none.n, 0);
+}
+
+// Jobs at the same time differ in their number, and so in all of their ports; what is taken is left alone.
+static void test_jobs_apart(void **state)
+{
+    DMPI_AUTO(dmpi_mesh_free) struct dmpi_mesh mesh = {0};
+    dmpi_autofree struct dmpi_port_set *seen = dmpi_xcalloc(1, sizeof(*seen));
+    dmpi_autofree struct dmpi_facts *facts = dmpi_xcalloc(1, sizeof(*facts));
+    const struct dmpi_ports none = {0};
+    struct dmpi_err err = DMPI_ERR_INIT;
+    int port = 0, other = 0;
+    (void)state;
+    make_mesh(&mesh, 30000, 30099);
+    for (int job = 1; job <= 5; job++) {
+        DMPI_AUTO(dmpi_strv_free) struct dmpi_strv env = DMPI_STRV_INIT;
+        assert_int_equal(dmpi_firewall_master_port(&port, &mesh.ports, facts, "lab", job, &err), 0);
+        assert_int_equal(dmpi_firewall_daemon_env(&env, &mesh, port, &err), 0);
+        const char *list = dmpi_strv_env_get(&env, "PRTE_MCA_oob_tcp_dynamic_ipv4_ports");
+        dmpi_autofree char *all = dmpi_xasprintf("%s,%d", list, port);
+        DMPI_AUTO(dmpi_strv_free) struct dmpi_strv ports = dmpi_strv_split(all, ',');
+        for (size_t i = 0; i < ports.n; i++) {
+            long long one = 0;
+            assert_int_equal(dmpi_text_int(&one, ports.v[i], 30075, 30099), 0);
+            assert_false(dmpi_port_set_has(seen, (int)one));
+            dmpi_port_set_add(seen, (int)one);
+        }
+    }
+    dmpi_port_set_add(&facts->listening, port);
+    assert_int_equal(dmpi_firewall_master_port(&other, &mesh.ports, facts, "lab", 5, &err), 0);
+    assert_int_not_equal(other, port);
+    assert_int_equal(dmpi_firewall_master_port(&port, &none, NULL, "lab", 1, &err), 0);
+    assert_int_equal(dmpi_firewall_master_port(&other, &none, NULL, "lab", 2, &err), 0);
+    assert_in_range(port, DMPI_PORT_FIRST, DMPI_PORT_LAST);
+    assert_int_not_equal(other, port);
+    assert_int_equal(dmpi_firewall_master_port(&other, &none, NULL, "pool", 1, &err), 0);
+    assert_int_not_equal(other, port);
 }
 
 static void test_ranks(void **state)
@@ -184,9 +220,10 @@ static void test_job_too_large(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parse),  cmocka_unit_test(test_parts),
-        cmocka_unit_test(test_choose), cmocka_unit_test(test_daemons),
-        cmocka_unit_test(test_ranks),  cmocka_unit_test(test_job_too_large),
+        cmocka_unit_test(test_parse),         cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_choose),        cmocka_unit_test(test_daemons),
+        cmocka_unit_test(test_ranks),         cmocka_unit_test(test_jobs_apart),
+        cmocka_unit_test(test_job_too_large),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
