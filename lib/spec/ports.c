@@ -36,11 +36,6 @@ int dmpi_ports_count(const struct dmpi_ports *ports)
     return dmpi_ports_given(ports) ? ports->last - ports->first + 1 : 0;
 }
 
-bool dmpi_ports_equal(const struct dmpi_ports *a, const struct dmpi_ports *b)
-{
-    return a->first == b->first && a->last == b->last;
-}
-
 struct dmpi_ports dmpi_ports_services(const struct dmpi_ports *ports)
 {
     if (!dmpi_ports_given(ports))

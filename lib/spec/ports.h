@@ -19,7 +19,6 @@ int dmpi_ports_parse(struct dmpi_ports *out, const char *text, struct dmpi_err *
 
 bool dmpi_ports_given(const struct dmpi_ports *ports);
 int dmpi_ports_count(const struct dmpi_ports *ports);
-bool dmpi_ports_equal(const struct dmpi_ports *a, const struct dmpi_ports *b);
 
 // The two parts of a range; of one that is not given: not given, too.
 struct dmpi_ports dmpi_ports_services(const struct dmpi_ports *ports);
