@@ -28,7 +28,8 @@ is "$(grep -c '^fail' <<<"$out")" 3 'each host is told once'
 ok 'so they are sent' dockmpi image push small -f lab.yaml
 
 doctor 0 'everything is in order'
-like "$out" '^everything is in order$' 'and it says so'
+like "$out" '^(everything is in order|0 failed, .*)$' 'and it says so' # a busy machine has slow links
+unlike "$out" '^(fail|warn +[^n])' 'with nothing to complain of but, perhaps, a slow link'
 like "$out" '^ok +engine +h1 +Docker 20\.10.* API 1\.41' 'it tells the engines'
 like "$out" "^ok +interface +h1 +data over ens5, $LAB_SUBNET\.0/24, MTU 1500" 'the interfaces'
 like "$out" '^ok +network +all +all workers reach each other on any port: latency .* ms, .* MiB/s' 'the network'
@@ -105,8 +106,9 @@ like "$err" "^dockmpi: node h0: .*no space left on device; the node's disk is fu
 lab exec h1 iptables -F INPUT
 lab exec h2 pkill perl
 lab skew h2 0
+# An engine whose disk was full may not let go of it at once.
 lab exec h0 rm /var/lib/docker/full
-lab empty h0
+lab empty h0 || { lab exec h0 umount -l /var/lib/docker && lab engine-start h0; }
 
 cp lab.plain lab.yaml
 sed -i 's/\(name: h1.*\)workers: 1/\1workers: 1, options: { Ulimits: [{ Name: memlock, Soft: -1, Hard: -1 }] }/' lab.yaml
