@@ -109,6 +109,7 @@ bench_push() {
         sample four bash -c 'load() { docker -H "unix://$1/$2.sock" load; }; docker save dockmpi/launcher |
             tee >(load "$1" h0) >(load "$1" h1) >(load "$1" h2) | load "$1" h3
             for h in h0 h1 h2; do until docker -H "unix://$1/$h.sock" image inspect dockmpi/launcher; do sleep 0.01; done; done' bash "$tmp"
+        # shellcheck disable=SC2034 # lists are used by name
         [ "$i" -gt 0 ] || { own=() && one=() && four=(); }
     done
     print_ratio 'push to four hosts, one load' 1.1 own one
