@@ -51,6 +51,28 @@ ok 'tuning sets, one after the other, as CSV' bench allreduce --sizes 1K --tune 
 is "$(tail -n +2 <<<"$out" | cut -d, -f1-4 | tr '\n' ' ')" \
     'tcp,allreduce,1024,us ucx,allreduce,1024,us ucc,allreduce,1024,us ' 'a line for each'
 
+# A network that damages what it carries: one bit of every message of 64 bytes.
+cat >damage.c <<'C'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+int MPI_Recv(void *data, int count, void *type, int from, int tag, void *comm, void *status);
+int MPI_Recv(void *data, int count, void *type, int from, int tag, void *comm, void *status)
+{
+    int (*receive)(void *, int, void *, int, int, void *, void *);
+    *(void **)&receive = dlsym(RTLD_NEXT, "PMPI_Recv");
+    int rc = receive(data, count, type, from, tag, comm, status);
+    if (count == 64)
+        ((char *)data)[17] ^= 4;
+    return rc;
+}
+C
+ok 'a library that damages data' gcc -O1 -fPIC -shared -o damage.so damage.c -ldl
+ok 'goes to the workers' dockmpi cp -f lab.yaml damage.so :/tmp/damage.so
+exits 1 'bench over it' bench latency --sizes 32,64 --env LD_PRELOAD=/tmp/damage.so
+like "$out" '^latency +32 .* us +ok$' 'what arrived well is told apart'
+like "$out" '^latency +64 .* us +WRONG$' 'from what did not'
+like "$err" '^fabric: latency of 64 bytes: rank [01] on .* got wrong data: 3 of 192, the first at 17$' 'with rank and place'
+
 ok 'probe' dockmpi bench probe -f lab.yaml --json
 json 'tells libraries, interfaces with their networks, and transports of UCX' '
 import ipaddress
