@@ -25,6 +25,7 @@ struct dmpi_tar_entry {
     uint32_t mode;    // permission bits (07777)
     uint64_t uid, gid;
     int64_t mtime;        // seconds since 1970
+    uint32_t mtime_ns;    // written only: nanoseconds after that; 0 costs nothing
     uint64_t size;        // bytes of data that follow; 0 for anything but a file
     const char *linkname; // links only, else NULL or ""
     const char *uname;    // NULL or "": no name

@@ -130,9 +130,11 @@ static void pax_collect(struct dmpi_buf *pax, const struct dmpi_tar_entry *e, co
     pax_number(pax, "uid", e->uid, 7);
     pax_number(pax, "gid", e->gid, 7);
     pax_number(pax, "size", e->size, 11);
-    if (e->mtime < 0) {
-        char text[24];
-        snprintf(text, sizeof(text), "%" PRId64, e->mtime);
+    if (e->mtime < 0 || e->mtime_ns > 0) {
+        char text[40];
+        int n = snprintf(text, sizeof(text), "%" PRId64, e->mtime);
+        if (e->mtime >= 0)
+            snprintf(text + n, sizeof(text) - (size_t)n, ".%09" PRIu32, e->mtime_ns);
         pax_record(pax, "mtime", text);
     } else {
         pax_number(pax, "mtime", (uint64_t)e->mtime, 11);

@@ -18,41 +18,37 @@ static bool no_source(const char *name)
     return strcmp(name, ".git") == 0 || strcmp(name, "__pycache__") == 0;
 }
 
-// Hashes what fd gives; *size becomes what was really read.
-static int hash_fd(int fd, char out[DMPI_SHA256_HEX], uint64_t *size, struct dmpi_err *err)
+static bool hash_fd(int fd, char out[DMPI_SHA256_HEX])
 {
     struct dmpi_sha256 hash;
     dmpi_sha256_init(&hash);
     char piece[PIECE];
-    *size = 0;
-    for (;;) {
-        ssize_t n = read(fd, piece, sizeof(piece));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            int errnum = errno;
-            dmpi_sha256_free(&hash);
-            return dmpi_err_sys(err, errnum, "read");
-        }
-        if (n == 0)
-            break;
-        dmpi_sha256_update(&hash, piece, (size_t)n);
-        *size += (uint64_t)n;
-    }
-    dmpi_sha256_final_hex(&hash, out);
-    return 0;
+    ssize_t n;
+    while ((n = read(fd, piece, sizeof(piece))) > 0 || (n < 0 && errno == EINTR))
+        if (n > 0)
+            dmpi_sha256_update(&hash, piece, (size_t)n);
+    if (n == 0)
+        dmpi_sha256_final_hex(&hash, out);
+    dmpi_sha256_free(&hash);
+    return n == 0;
 }
 
-static int read_file(struct dmpi_manifest_entry *entry, const struct dmpi_walk *w,
-                     struct dmpi_err *err)
+const char *dmpi_manifest_hash(struct dmpi_manifest *m, size_t i)
 {
-    int follow = w->dirfd == AT_FDCWD ? 0 : O_NOFOLLOW;
-    int fd = openat(w->dirfd, w->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | follow);
-    if (fd < 0)
-        return dmpi_err_sys(err, errno, "open");
-    int rc = hash_fd(fd, entry->sha256, &entry->size, err);
-    close(fd);
-    return rc;
+    struct dmpi_manifest_entry *entry = &m->v[i];
+    if (entry->sha256[0])
+        return entry->sha256;
+    dmpi_autofree char *path = dmpi_manifest_local(m, i);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | (i == 0 ? 0 : O_NOFOLLOW));
+    bool read = fd >= 0 && hash_fd(fd, entry->sha256);
+    if (fd >= 0)
+        close(fd);
+    return read ? entry->sha256 : NULL;
+}
+
+char *dmpi_manifest_local(const struct dmpi_manifest *m, size_t i)
+{
+    return dmpi_xasprintf("%s%s", m->local, m->v[i].path + strlen(m->place));
 }
 
 static int read_link(struct dmpi_manifest_entry *entry, const struct dmpi_walk *w,
@@ -77,11 +73,11 @@ static int add(struct dmpi_manifest *m, const struct dmpi_walk *w, struct dmpi_e
     *entry = (struct dmpi_manifest_entry){.path = dmpi_xstrdup(dmpi_buf_str(&w->path)),
                                           .type = DMPI_TAR_DIR,
                                           .mode = w->st.st_mode & 01777,
-                                          .mtime = w->st.st_mtime};
+                                          .mtime = w->st.st_mtim};
     int rc = 0;
     if (S_ISREG(w->st.st_mode)) {
         entry->type = DMPI_TAR_FILE;
-        rc = read_file(entry, w, err);
+        entry->size = (uint64_t)w->st.st_size;
         m->files++;
         m->bytes += entry->size;
     } else if (S_ISLNK(w->st.st_mode)) {

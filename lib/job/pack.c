@@ -6,6 +6,7 @@
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -13,6 +14,10 @@
 #define OUT_MAX ((size_t)4 << 20)
 #define PIECE ((size_t)128 * 1024)
 #define LINK_MAX_LEN ((size_t)64 * 1024)
+// A file that changed so lately could change again without its time showing it: the kernel's clock
+// for files has ticks, and some file systems count seconds only.
+#define TICK_NS ((int64_t)50 * 1000 * 1000)
+#define SECONDS_NS ((int64_t)2 * 1000 * 1000 * 1000)
 
 void dmpi_pack_init(struct dmpi_pack *p, dmpi_pack_next_fn next, void *arg)
 {
@@ -90,6 +95,19 @@ static int add_link(struct dmpi_pack *p, const struct dmpi_pack_item *item,
     return dmpi_tar_add(&p->tar, entry, err);
 }
 
+// The nanoseconds that go with a file; wrong by one when its time is no proof.
+static uint32_t proof_ns(const struct timespec *mtime)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    int64_t age =
+        now.tv_sec - mtime->tv_sec > 3600
+            ? SECONDS_NS
+            : (int64_t)(now.tv_sec - mtime->tv_sec) * 1000000000 + (now.tv_nsec - mtime->tv_nsec);
+    bool proof = age >= (mtime->tv_nsec ? TICK_NS : SECONDS_NS);
+    return (uint32_t)mtime->tv_nsec ^ (proof ? 0U : 1U);
+}
+
 // O_NONBLOCK: a FIFO that took the file's place meanwhile must not hold us.
 static int add_file(struct dmpi_pack *p, const struct dmpi_pack_item *item,
                     struct dmpi_tar_entry *entry, struct dmpi_err *err)
@@ -114,6 +132,8 @@ static int add_file(struct dmpi_pack *p, const struct dmpi_pack_item *item,
     p->left = (uint64_t)st.st_size;
     entry->type = DMPI_TAR_FILE;
     entry->size = p->left;
+    if (item->precise)
+        entry->mtime_ns = proof_ns(&item->st.st_mtim);
     return dmpi_tar_add(&p->tar, entry, err);
 }
 

@@ -18,7 +18,8 @@ struct dmpi_pack_item {
     int dirfd;        // where name is to be opened
     const char *name;
     struct stat st;
-    bool follow; // name may be a link to the file
+    bool follow;  // name may be a link to the file
+    bool precise; // a file's time to the nanosecond, as a proof that it has not changed since
 };
 
 // Gives the next item: 1, 0 at the end, -1 with *err.

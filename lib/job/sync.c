@@ -17,20 +17,27 @@
 #define RECORD_MAX ((size_t)64 * 1024)
 
 // $1 the destination, $2 the length of the list of names that comes first on standard input. Says what
-// is there, as records that end in NUL: "=TYPE MODE NAME", "HASH  NAME", and "!" when done; then
+// is there, as records that end in NUL: "=TYPE MODE SIZE TIME NAME", and "!" when done. Then comes a
+// line with the length of a second list, of files that it says "HASH  NAME" of, and "!" again; then it
 // unpacks what follows. Names never become words of the shell. A tool that the image lacks only means
 // that everything is sent.
 static const char SYNC_SH[] =
     "mkdir -p -- \"$1\" && cd -- \"$1\" || exit 1\n"
-    "head -c \"$2\" | xargs -0 -r sh -c 'find \"$@\" -maxdepth 0 -printf \"=%y%m %p\\\\0\"\n"
-    "find \"$@\" -maxdepth 0 -type f -exec sha256sum -z -- {} +' sh 2>/dev/null\n"
+    "head -c \"$2\" | xargs -0 -r sh -c 'find \"$@\" -maxdepth 0 -printf \"=%y%m %s %T@ %p\\0\"' "
+    "sh "
+    "2>/dev/null\n"
+    "printf '!\\000'\n"
+    "read -r n && head -c \"$n\" | xargs -0 -r sha256sum -z -- 2>/dev/null\n"
     "printf '!\\000'\n"
     "exec tar -xpf -\n";
 
-enum { SAME_KIND = 1, SAME_CONTENT = 2 };
+// What was found out about an entry. A file of the same size and time, to the nanosecond, is the same;
+// one of the same size and another time is asked for its hash.
+enum { SAME_KIND = 1, SAME_CONTENT = 2, SAME_SIZE = 4 };
 
 struct sync {
-    const struct dmpi_manifest *manifest;
+    struct dmpi_manifest *manifest;
+    pthread_mutex_t hashing;                   // of its hashes
     const struct dmpi_manifest_entry **sorted; // by path
     struct dmpi_buf names;                     // "./path" NUL ...
     const char *dest;
@@ -48,8 +55,8 @@ struct part {
     struct sync *sync;
     unsigned char *same; // SAME_* for each entry of the manifest
     struct dmpi_buf record;
-    bool answered;
-    size_t next; // entry to pack
+    bool answered; // to what was asked last
+    size_t next;   // entry to pack
     struct dmpi_pack pack;
     struct dmpi_meter meter;
     char *local; // path of the item being packed
@@ -77,19 +84,33 @@ static char type_letter(char tar_type)
     return tar_type == DMPI_TAR_DIR ? 'd' : tar_type == DMPI_TAR_SYMLINK ? 'l' : 'f';
 }
 
-// "=f644 ./a/b"
+// Whether text begins with that time, as "1763740800.1234567890"; *end is what follows.
+static bool is_time(const char *text, const struct timespec *time, char **end)
+{
+    long long seconds = strtoll(text, end, 10);
+    unsigned long ns = 0, unit = 100000000;
+    if (**end == '.')
+        for ((*end)++; **end >= '0' && **end <= '9'; (*end)++, unit /= 10)
+            ns += (unsigned long)(**end - '0') * unit;
+    return seconds == (long long)time->tv_sec && ns == (unsigned long)time->tv_nsec;
+}
+
+// "=f644 12 1763740800.1234567890 ./a/b"
 static void note_kind(struct part *part, const char *record)
 {
-    char *name = NULL;
-    unsigned long mode = strtoul(record + 2, &name, 8);
-    if (strncmp(name, " ./", 3) != 0)
-        return;
-    long i = find_entry(part->sync, name + 3);
+    char *at = NULL;
+    unsigned long mode = strtoul(record + 2, &at, 8);
+    unsigned long long size = strtoull(at, &at, 10);
+    const char *time = at, *name = strstr(at, " ./");
+    long i = name ? find_entry(part->sync, name + 3) : -1;
     if (i < 0)
         return;
     const struct dmpi_manifest_entry *entry = &part->sync->manifest->v[i];
-    if (record[1] == type_letter(entry->type) && mode == entry->mode)
-        part->same[i] |= SAME_KIND;
+    if (record[1] != type_letter(entry->type) || mode != entry->mode)
+        return;
+    part->same[i] |= SAME_KIND;
+    if (size == entry->size)
+        part->same[i] |= is_time(time, &entry->mtime, &at) ? SAME_CONTENT : SAME_SIZE;
 }
 
 // "HASH  ./a/b"
@@ -99,8 +120,13 @@ static void note_hash(struct part *part, const char *record)
     if (strlen(record) < len + 4 || strncmp(record + len, "  ./", 4) != 0)
         return;
     long i = find_entry(part->sync, record + len + 4);
-    if (i >= 0 && strncmp(part->sync->manifest->v[i].sha256, record, len) == 0)
+    if (i < 0 || part->sync->manifest->v[i].type != DMPI_TAR_FILE)
+        return;
+    pthread_mutex_lock(&part->sync->hashing);
+    const char *own = dmpi_manifest_hash(part->sync->manifest, (size_t)i);
+    if (own && strncmp(own, record, len) == 0)
         part->same[i] |= SAME_CONTENT;
+    pthread_mutex_unlock(&part->sync->hashing);
 }
 
 static int take_answer(void *arg, const void *data, size_t n, struct dmpi_err *err)
@@ -149,13 +175,16 @@ static int next_item(void *arg, struct dmpi_pack_item *item, struct dmpi_err *er
         return 0;
     const struct dmpi_manifest_entry *entry = &m->v[part->next++];
     free(part->local);
-    part->local = dmpi_xasprintf("%s%s", m->local, entry->path + strlen(m->place));
-    *item = (struct dmpi_pack_item){
-        .path = entry->path, .dirfd = AT_FDCWD, .name = part->local, .follow = part->next == 1};
+    part->local = dmpi_manifest_local(m, (size_t)(entry - m->v));
+    *item = (struct dmpi_pack_item){.path = entry->path,
+                                    .dirfd = AT_FDCWD,
+                                    .name = part->local,
+                                    .follow = part->next == 1,
+                                    .precise = true};
     item->st.st_mode = (mode_t)entry->mode | (entry->type == DMPI_TAR_DIR       ? S_IFDIR
                                               : entry->type == DMPI_TAR_SYMLINK ? S_IFLNK
                                                                                 : S_IFREG);
-    item->st.st_mtime = entry->mtime;
+    item->st.st_mtim = entry->mtime;
     return 1;
 }
 
@@ -186,13 +215,43 @@ static void count(struct part *part)
     pthread_mutex_unlock(&sync->lock);
 }
 
+// Sends a question; with `wait` returns when it is answered.
+static int ask(struct part *part, struct dmpi_pipe *pipe, const struct dmpi_buf *question,
+               bool wait, struct dmpi_err *err)
+{
+    const struct dmpi_ctl *ctl = part->sync->ctl;
+    struct dmpi_memory memory = {.data = question->data, .len = question->len};
+    struct dmpi_source source = dmpi_source_from_memory(&memory);
+    if (wait)
+        part->answered = false;
+    if (dmpi_pipe_send(pipe, &source, ctl, err) < 0)
+        return -1;
+    return !wait ? 0 : dmpi_pipe_receive(pipe, &part->answered, ctl, err);
+}
+
+// Asks for the hashes of files that may be the same.
+static int ask_hashes(struct part *part, struct dmpi_pipe *pipe, struct dmpi_err *err)
+{
+    const struct dmpi_manifest *m = part->sync->manifest;
+    struct dmpi_buf names DMPI_AUTO(dmpi_buf_free) = DMPI_BUF_INIT(SIZE_MAX / 2);
+    struct dmpi_buf question DMPI_AUTO(dmpi_buf_free) = DMPI_BUF_INIT(SIZE_MAX / 2);
+    for (size_t i = 0; i < m->n; i++) {
+        if (m->v[i].type != DMPI_TAR_FILE || !(part->same[i] & SAME_SIZE))
+            continue;
+        dmpi_buf_adds(&names, "./");
+        dmpi_buf_add(&names, m->v[i].path, strlen(m->v[i].path) + 1);
+    }
+    dmpi_buf_addf(&question, "%zu\n", names.len);
+    if (names.len > 0)
+        dmpi_buf_add(&question, names.data, names.len);
+    return ask(part, pipe, &question, names.len > 0, err);
+}
+
 static int converse(struct part *part, struct dmpi_pipe *pipe, struct dmpi_err *err)
 {
     const struct sync *sync = part->sync;
-    struct dmpi_memory memory = {.data = sync->names.data, .len = sync->names.len};
-    struct dmpi_source names = dmpi_source_from_memory(&memory);
-    if (dmpi_pipe_send(pipe, &names, sync->ctl, err) < 0 ||
-        dmpi_pipe_receive(pipe, &part->answered, sync->ctl, err) < 0)
+    if (ask(part, pipe, &sync->names, true, err) < 0 ||
+        (part->answered && ask_hashes(part, pipe, err) < 0))
         return -1;
     part->meter.total = missing_bytes(part);
     struct dmpi_source tar = {.read = read_pack, .arg = part};
@@ -269,7 +328,7 @@ static void list_names(struct sync *sync)
     qsort(sync->sorted, m->n, sizeof(*sync->sorted), by_path);
 }
 
-int dmpi_sync(const struct dmpi_manifest *manifest, const char *dest, struct dmpi_fleet *fleet,
+int dmpi_sync(struct dmpi_manifest *manifest, const char *dest, struct dmpi_fleet *fleet,
               const struct dmpi_targets *targets, const struct dmpi_transfer_progress *progress,
               const struct dmpi_ctl *ctl, struct dmpi_sync_result *result, struct dmpi_err *err)
 {
@@ -282,6 +341,7 @@ int dmpi_sync(const struct dmpi_manifest *manifest, const char *dest, struct dmp
                         .ctl = ctl,
                         .result = result};
     pthread_mutex_init(&sync.lock, NULL);
+    pthread_mutex_init(&sync.hashing, NULL);
     list_names(&sync);
     sync.errs = dmpi_xcalloc(targets->n, sizeof(*sync.errs));
     dmpi_parallel(targets->n, DMPI_FLEET_WINDOW, sync_item, &sync);
@@ -296,5 +356,6 @@ int dmpi_sync(const struct dmpi_manifest *manifest, const char *dest, struct dmp
     free(sync.sorted);
     dmpi_buf_free(&sync.names);
     pthread_mutex_destroy(&sync.lock);
+    pthread_mutex_destroy(&sync.hashing);
     return rc;
 }

@@ -22,11 +22,12 @@ struct dmpi_sync_result {
 };
 
 // Brings every container's DEST/place to the manifest's content, at once, with one exec each. DEST
-// is made when it is missing. Files are compared by SHA-256 and mode, and replaced as a whole; folders,
+// is made when it is missing. A file of the same mode, size and time (to the nanosecond) is taken for the
+// same, one with another time is compared by SHA-256; others are replaced as a whole; folders,
 // links and modes are brought up to date. Files that are in the container only are left alone: a
 // job's results lie beside its code. Everything belongs to root there. The error names the first
 // container that failed.
-int dmpi_sync(const struct dmpi_manifest *manifest, const char *dest, struct dmpi_fleet *fleet,
+int dmpi_sync(struct dmpi_manifest *manifest, const char *dest, struct dmpi_fleet *fleet,
               const struct dmpi_targets *targets, const struct dmpi_transfer_progress *progress,
               const struct dmpi_ctl *ctl, struct dmpi_sync_result *result, struct dmpi_err *err);
 

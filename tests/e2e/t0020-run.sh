@@ -41,6 +41,16 @@ is "$(where | sort)" "$(sort <<<"$before")" 'an unchanged file is not sent again
 echo 'print("changed")' >my.py
 ok 'a changed script' run --np 1 ./my.py
 is "$out" changed 'a changed script runs as changed'
+before=$(where)
+touch my.py
+ok 'the same with another time' run --np 1 ./my.py
+is "$(where | sort)" "$(sort <<<"$before")" 'is not sent again, either'
+echo 'print("chanted")' >my.py
+ok 'other content of the same length' run --np 1 ./my.py
+is "$out" chanted 'is sent'
+dockmpi exec --name "$c" -- sh -c 'echo "print(\"spoiled\")" >/work/my.py'
+ok 'what was changed over there' run --np 1 ./my.py
+is "$out" chanted 'is sent again'
 mkdir -p tree/sub && echo 'from sub.mod import word; print(word)' >tree/__main__.py && echo 'word = "found"' >tree/sub/mod.py
 ok 'a folder' run --np 2 ./tree
 is "$out" "found

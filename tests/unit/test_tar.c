@@ -487,9 +487,26 @@ static void paths_that_leave_are_unsafe(void **state)
         assert_false(dmpi_tar_path_safe(bad[i]));
 }
 
+static void a_time_to_the_nanosecond(void **state)
+{
+    (void)state;
+    struct dmpi_err err = DMPI_ERR_INIT;
+    struct dmpi_buf out DMPI_AUTO(dmpi_buf_free) = DMPI_BUF_INIT(1U << 20);
+    struct dmpi_tar_writer w;
+    dmpi_tar_writer_init(&w, dmpi_tar_write_buf, &out);
+    struct dmpi_tar_entry entry = {.path = "a", .type = '0', .mode = 0644, .mtime = 1700000000};
+    assert_int_equal(dmpi_tar_add(&w, &entry, &err), 0);
+    assert_int_equal(out.len, 512); // without nanoseconds no extra header
+    entry.mtime_ns = 120;
+    assert_int_equal(dmpi_tar_add(&w, &entry, &err), 0);
+    static const char record[] = "30 mtime=1700000000.000000120\n";
+    assert_non_null(memmem(out.data, out.len, record, sizeof record - 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_time_to_the_nanosecond),
         cmocka_unit_test(what_is_written_is_read_in_any_pieces),
         cmocka_unit_test(gnu_tar_reads_what_we_write),
         cmocka_unit_test(we_read_what_gnu_tar_writes),
