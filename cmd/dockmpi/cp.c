@@ -72,7 +72,8 @@ const struct dmpi_verb dmpi_verb_cp = {
         "  dockmpi cp worker-0:/work/x .       from one\n"
         "  dockmpi cp :/work/x out/            from every worker, a folder each\n"
         "A destination that is a folder gets the source under its name; SRC/. means what is\n"
-        "in SRC. A local name with a colon is written ./a:b.",
+        "in SRC. A local name with a colon is written ./a:b. Names of one file stay one file;\n"
+        "holes in sparse files are sent, and written, as zeros.",
     .opts = opts,
     .opts_size = sizeof(struct cp),
     .json = true,

@@ -23,7 +23,7 @@ for verb in $verbs; do
     is "$out" "$(cat help)" "$verb --help says the same"
     t dockmpi "$verb" --json a b c d
     refuses=$(grep -c 'prints no result that --json could change' <<<"$err")
-    is "$(grep -c -- '--json' help)" $((1 - refuses)) "help $verb lists --json exactly when $verb takes it"
+    is "$(grep -cE '^ +--json ' help)" $((1 - refuses)) "help $verb lists --json exactly when $verb takes it"
 done
 
 exits 2 'no command' dockmpi
