@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # ssh:// endpoints: a real sshd on high ports of the loopback, with throw-away keys, in front of the real engine.
-# timeout: 300
+# timeout: 600
 # valgrind: no (libssh2 and libcrypto are slow there, and what they do is theirs)
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
