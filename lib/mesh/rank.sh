@@ -44,7 +44,7 @@ fi
 if [ -n "$_d_mark" ]; then
     read -r _d_rest </proc/sys/kernel/hostname
     _d_part=
-    for _d_here in /dev/nvidia[0-9]* /dev/dri/renderD*; do
+    for _d_here in /dev/nvidia[0-9]* /dev/nvhost-gpu /dev/dri/renderD* /dev/dxg; do
         [ ! -c "$_d_here" ] || _d_part=$_d_part,${_d_here##*/}
     done
     echo "dockmpi-$_d_mark ${OMPI_COMM_WORLD_RANK:-0} ${OMPI_COMM_WORLD_SIZE:-1} $_d_me $_d_want" \

@@ -107,7 +107,7 @@ note() {
     [ "$3" = "${only:=$3}" ] || only=several
     if [ "$fault" = ok ] && [ -n "$gpus" ]; then
         eval "gpu=\$gpu_$3"
-        case $gpu:$7 in nvidia:*nvidia* | amd:*render* | -:*) ;; *) fault=gpu ;; esac
+        case $gpu:$7 in nvidia:*nv* | amd:*render* | *:*dxg* | -:*) ;; *) fault=gpu ;; esac
     fi
     [ "$fault" = ok ] || [ -n "$why" ] || complain "$fault" "$1" "$2" "$3" "$4" "$5"
 }
