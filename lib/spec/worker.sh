@@ -12,7 +12,7 @@ s=${sshd:-$(command -v sshd || PATH=/usr/sbin:/usr/local/sbin:/sbin command -v s
 # the image's file.
 while read -r k x; do
     [ "$k" != Groups: ] || for g in $x; do
-        grep -qs "^[^:]*:[^:]*:$g:\(.*,\)*root" /etc/group || [ "$g" = 0 ] ||
+        [ "$g" = 0 ] || grep -qs "^[^:]*:[^:]*:$g:\(.*,\)*root" /etc/group ||
             echo "dockmpi-$g:x:$g:root" >>/etc/group
     done
 done </proc/self/status
