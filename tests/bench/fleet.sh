@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: MIT
 # The sections of tests/bench/run that need hosts: four of a laboratory over ssh, or 64 simulated ones.
-# All four share the processors of this machine, which one engine has for itself in what they are
-# compared to; each section says what that means for it.
+# The hosts of the laboratory share the processors of this machine, which one engine has for itself in
+# what they are compared to.
 # shellcheck disable=SC2154 # the variables of run
 
 fleet_hosts=(h0 h1 h2 h3)
@@ -150,4 +150,24 @@ PY
     awk -v a="$(median "${many[@]}")" -v b="$(median "${few[@]}")" -v as="$(spread "${many[@]}")" \
         -v bs="$(spread "${few[@]}")" 'BEGIN { printf "%-34s %9.1f ms (%s)  against %9.1f ms (%s)  adds %.1f ms  goal 300\n",
         "sync of 10,000 unchanged files", a, as, b, bs, a - b }'
+}
+
+# The client's memory with 64 hosts, each with an ssh connection of its own. They are simulated: all of them
+# are this machine's engine, which a client that only asks does not notice.
+bench_hosts() {
+    local i
+    [ -n "${ssh_port:-}" ] && docker inspect "floor-$name-sshd" >/dev/null 2>&1 || { rm -rf "$tmp/ssh" && start_sshd; }
+    docker exec "floor-$name-sshd" sh -c 'for i in $(seq 0 63); do ln -s /var/run/docker.sock "/$i.sock"; done' || die 'docker exec failed'
+    {
+        printf 'name: %s\ndefaults: { user: root, identity: %s, known_hosts: %s }\nnodes:\n' "$name" "$tmp/ssh/user" "$tmp/ssh/known"
+        for ((i = 0; i < 64; i++)); do
+            printf '  - { name: n%d, docker: "ssh://127.0.0.1:%s/%d.sock", addr: 127.0.0.1, image: cpu }\n' $i "$ssh_port" $i
+        done
+    } >"$tmp/hosts.yaml"
+    measure "$tool" ps -v -f "$tmp/hosts.yaml"
+    i=$(grep -c 'containers/json.*HTTP 200' "$tmp/err")
+    [ "$i" -eq 64 ] || die "$i of 64 hosts answered: $(tail -n 1 "$tmp/err")"
+    docker rm -f "floor-$name-sshd" >/dev/null
+    awk -v p="$peak" -v us="$us" 'BEGIN {
+        printf "%-34s peak %.1f MiB, in %.1f s  goal under 64\n", "memory, 64 simulated ssh hosts", p / 1024, us / 1e6 }'
 }

@@ -12,7 +12,7 @@ start_sshd() {
         docker run -d --name "floor-$name-sshd" --network host --init -v "$tmp/ssh:/ssh:ro" -v "$socket:/var/run/docker.sock" \
             dockmpi/launcher sh -c 'mkdir -p /run/sshd && cp /ssh/host /ssh/user.pub /root && chmod 600 /root/host &&
                 exec /usr/sbin/sshd -D -e -f /dev/null -h /root/host -p '"$ssh_port"' -o ListenAddress=127.0.0.1 -o StrictModes=no \
-                    -o AuthorizedKeysFile=/root/user.pub -o PermitRootLogin=yes -o PidFile=none' >/dev/null || die 'docker run'
+                    -o AuthorizedKeysFile=/root/user.pub -o PermitRootLogin=yes -o PidFile=none -o MaxStartups=200' >/dev/null || die 'docker run'
         for _ in $(seq 100); do
             docker logs "floor-$name-sshd" 2>&1 | grep -q 'Server listening' && break 2
             sleep 0.1
