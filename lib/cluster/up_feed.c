@@ -68,6 +68,20 @@ static int check_image(const struct dmpi_item *item, const struct dmpi_facts *fa
     return 0;
 }
 
+// Two networks on one interface: the ranks would wait for each other for ever.
+static void warn_of_rival(const struct dmpi_work *work, const struct dmpi_mesh_worker *worker,
+                          const struct dmpi_facts *facts)
+{
+    const char *rival = work->spec->n_nodes > 1 ? dmpi_facts_rival(facts, worker->addr) : NULL;
+    if (!rival || !worker->iface || dmpi_addr_is_loopback(worker->addr))
+        return;
+    dmpi_warn(
+        "warning: node %s: %s carries %s and %s; Open MPI knows only the first address of an "
+        "interface, and jobs hang where that is not the data address: give the first as addr, "
+        "or the other a label (ip addr add ... label %s:1)",
+        worker->node, worker->iface, worker->addr, rival, worker->iface);
+}
+
 // Chooses a port and enters the worker into the mesh. With the lock held.
 static int place_worker(struct dmpi_work *work, struct dmpi_item *item, int attempt,
                         struct dmpi_err *err)
@@ -94,6 +108,7 @@ static int place_worker(struct dmpi_work *work, struct dmpi_item *item, int atte
     worker.interpreter = wanted->profile->interpreter;
     worker.host_public = host_public;
     dmpi_mesh_worker_locate(&worker, facts);
+    warn_of_rival(work, &worker, facts);
     worker.gpus = wanted->profile->gpu == DMPI_GPU_AMD      ? facts->amd
                   : wanted->profile->gpu == DMPI_GPU_NVIDIA ? facts->nvidia
                                                             : 0;

@@ -72,6 +72,20 @@ const char *dmpi_facts_addr_in(const struct dmpi_facts *facts, const char *subne
     return NULL;
 }
 
+const char *dmpi_facts_rival(const struct dmpi_facts *facts, const char *addr)
+{
+    const struct dmpi_iface *ours = dmpi_facts_iface(facts, addr);
+
+    for (size_t i = 0; ours && !strchr(addr, ':') && i < facts->n_ifaces; i++) {
+        const struct dmpi_iface *other = &facts->ifaces[i];
+
+        if (strcmp(other->name, ours->name) == 0 && !strchr(other->addr, ':') &&
+            strcmp(other->network, ours->network) != 0)
+            return other->addr;
+    }
+    return NULL;
+}
+
 char *dmpi_iface_cidr(const struct dmpi_iface *iface)
 {
     return dmpi_xasprintf("%s/%d", iface->network, iface->prefix);

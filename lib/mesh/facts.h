@@ -68,6 +68,10 @@ const struct dmpi_iface *dmpi_facts_iface(const struct dmpi_facts *facts, const 
 // Borrowed. A malformed subnet matches nothing.
 const char *dmpi_facts_addr_in(const struct dmpi_facts *facts, const char *subnet);
 
+// An address of another IPv4 network on the interface that carries `addr`, NULL when there is none.
+// Open MPI asks an interface for its address, and so knows only the first. Borrowed.
+const char *dmpi_facts_rival(const struct dmpi_facts *facts, const char *addr);
+
 // "10.0.0.0/24" of an interface. Owned by the caller.
 char *dmpi_iface_cidr(const struct dmpi_iface *iface);
 

@@ -136,3 +136,10 @@ exits 125 'a subnet that no host has' dockmpi up -f elsewhere.yaml
 like "$err" 'no address of the node lies in the subnet 10\.9\.9\.0/24; it has .*192\.168\.50\.' \
     'the error lists what there is'
 is "$(on_hosts h0 h1 h2)" '' 'nothing is left'
+
+# Two networks on one interface, of which Open MPI sees the first only.
+for host in h0 h1; do lab exec $host sh -c "ip addr add 172.16.5.$((10 + ${host#h}))/24 dev \$(ls /sys/class/net | grep -m1 -E '^e(th|ns)')"; done
+grep -v 'name: h2' three.yaml | sed -E 's/addr: [0-9.]*\.(1[01]) /addr: 172.16.5.\1 /' >rivals.yaml
+ok 'a data address that is the second of its interface' dockmpi up -f rivals.yaml
+like "$err" "warning: node h1: ens5 carries 172\.16\.5\.11 and $(address h1); Open MPI knows only the first" 'is warned of'
+ok 'down' dockmpi down -f rivals.yaml

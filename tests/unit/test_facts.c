@@ -156,6 +156,31 @@ static void test_subnets(void **state)
     }
 }
 
+static void test_rivals(void **state)
+{
+    static const struct {
+        const char *addr, *rival;
+    } cases[] = {
+        {"172.31.19.11", "192.168.9.9"},
+        {"192.168.9.9", "172.31.19.11"},
+        {"172.17.0.1", NULL},
+        {"fd00::2", NULL},
+        {"172.31.19.12", NULL},
+    };
+    DMPI_AUTO(dmpi_facts_free) struct dmpi_facts f;
+
+    (void)state;
+    parse(&f, recorded);
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(cases); i++) {
+        const char *rival = dmpi_facts_rival(&f, cases[i].addr);
+
+        if (cases[i].rival && rival)
+            assert_string_equal(rival, cases[i].rival);
+        else
+            assert_true(!cases[i].rival && !rival);
+    }
+}
+
 // The ip program's list wins over the reconstruction from routes.
 static void test_precise_addresses(void **state)
 {
@@ -301,11 +326,17 @@ static void test_ports_outside_ephemeral(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_recorded),      cmocka_unit_test(test_interfaces),
-        cmocka_unit_test(test_subnets),       cmocka_unit_test(test_precise_addresses),
-        cmocka_unit_test(test_only_loopback), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_complete),      cmocka_unit_test(test_this_machine),
-        cmocka_unit_test(test_ports),         cmocka_unit_test(test_ports_outside_ephemeral),
+        cmocka_unit_test(test_rivals),
+        cmocka_unit_test(test_recorded),
+        cmocka_unit_test(test_interfaces),
+        cmocka_unit_test(test_subnets),
+        cmocka_unit_test(test_precise_addresses),
+        cmocka_unit_test(test_only_loopback),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_complete),
+        cmocka_unit_test(test_this_machine),
+        cmocka_unit_test(test_ports),
+        cmocka_unit_test(test_ports_outside_ephemeral),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
