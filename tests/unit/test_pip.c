@@ -62,7 +62,8 @@ static void test_folder(void **state)
     assert_non_null(mkdtemp(dir));
     dmpi_autofree char *ca = dmpi_io_join(dir, "ca"), *conf = dmpi_io_join(dir, "conf");
     assert_int_equal(dmpi_io_write_file_atomic(ca, "AUTHORITY\n", 10, 0600, &err), 0);
-    assert_int_equal(dmpi_io_write_file_atomic(conf, "[global]\ntimeout = 7\nuser = yes\n", 32, 0600, &err), 0);
+    assert_int_equal(
+        dmpi_io_write_file_atomic(conf, "[global]\ntimeout = 7\nuser = yes\n", 32, 0600, &err), 0);
     setenv("PIP_CERT", ca, 1);
     setenv("PIP_CONFIG_FILE", conf, 1);
     setenv("HOME", dir, 1);
