@@ -298,7 +298,7 @@ const char *dmpi_text_suggest(const char *word, const char *const *list)
     const char *best = NULL;
     size_t best_distance = len < 3 ? 2 : 1 + (len + 2) / 3; // one more than is still near
     for (; *list; list++) {
-        if (strlen(*list) > WORD_MAX)
+        if (**list == '\0' || strlen(*list) > WORD_MAX)
             continue;
         size_t n = distance(word, *list);
         if (n < best_distance) {

@@ -170,7 +170,7 @@ static void prefixes(void **state)
 static void suggestions(void **state)
 {
     (void)state;
-    static const char *const list[] = {"workers", "volumes", "image", "up", "ps", NULL};
+    static const char *const list[] = {"workers", "", "volumes", "image", "up", "ps", NULL};
     static const struct {
         const char *word, *want;
     } rows[] = {{"wokers", "workers"},
@@ -180,6 +180,7 @@ static void suggestions(void **state)
                 {"pu", "up"},
                 {"zzzzzz", NULL},
                 {"", NULL},
+                {"x", NULL},
                 {"pps", "ps"}};
     for (size_t i = 0; i < DMPI_ARRAY_LEN(rows); i++) {
         const char *got = dmpi_text_suggest(rows[i].word, list);
