@@ -8,7 +8,10 @@
 #include "base/text.h"
 #include "cluster/doctor_impl.h"
 
-#define TOLD_MAX 12 // findings of one kind
+#define TOLD_MAX 12     // findings of one kind
+#define TOO_SLOW 10.0   // MiB/s: less than 100 Mbit/s
+#define FAST_ENOUGH 100 // MiB/s, a gigabit: never told, however fast the others are
+#define TOO_FAR 20.0    // ms: another region of the world
 
 bool dmpi_dial_parse(struct dmpi_dial *out, const char *line)
 {
@@ -86,15 +89,21 @@ static void judge_failures(struct dmpi_report *r, const struct dmpi_dial *dials,
                         failed - told);
 }
 
-// A link far below the others, or too slow for MPI in any case.
+// A link far below the others, or too slow for MPI in any case. One host that is slow slows all links
+// from it and, by their acknowledgements, those to it: in a small cluster that is most of the links,
+// so that a comparison alone would find nothing.
+static bool is_slow(const struct dmpi_dial *d, const struct spread *s)
+{
+    return d->mib_s < TOO_SLOW || (d->mib_s < FAST_ENOUGH && d->mib_s < s->mib_median / 4);
+}
+
 static void judge_slow(struct dmpi_report *r, const struct dmpi_dial *dials, size_t n,
                        const struct spread *s)
 {
     size_t told = 0;
     for (size_t i = 0; i < n && told < TOLD_MAX; i++) {
         const struct dmpi_dial *d = &dials[i];
-        bool slow = d->mib_s < 100 && d->mib_s<s->mib_median / 4, far = d->rtt_ms> 20;
-        if (d->error || d->rtt_ms < 0 || (!slow && !far))
+        if (d->error || d->rtt_ms < 0 || (!is_slow(d, s) && d->rtt_ms <= TOO_FAR))
             continue;
         told++;
         dmpi_report_add(

@@ -238,6 +238,15 @@ static void judges_dials(void **state)
     assert_int_equal(r.n, 1);
     assert_non_null(strstr(r.findings[0].text, "other ports were not tried"));
     dmpi_report_free(&r);
+
+    // One slow host of three: its links are most of all.
+    struct dmpi_dial three[] = {dial(0.1, 1.1, NULL), dial(0.1, 1.2, NULL), dial(0.1, 3.9, NULL),
+                                dial(0.1, 3.7, NULL), dial(0.1, 900, NULL), dial(0.1, 950, NULL)};
+    r = (struct dmpi_report){0};
+    dmpi_dials_judge(&r, three, DMPI_ARRAY_LEN(three), &anywhere);
+    assert_non_null(find(&r, "network", DMPI_DOUBTFUL));
+    assert_int_equal(r.n, 5);
+    dmpi_report_free(&r);
 }
 
 int main(void)
