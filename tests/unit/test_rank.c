@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+// debug: no (it is shell scripts that it runs)
+// valgrind: no (it is shell scripts that it runs)
 /* The shell files that run in the containers, with a folder of this test in place of /etc/dockmpi. */
 #include <setjmp.h>
 #include <stdarg.h>
