@@ -133,6 +133,13 @@ containers() {
 # ids CLUSTER: "name id" of its containers, sorted: the same text means the same containers.
 ids() { docker ps -a --no-trunc --filter "label=io.dockmpi.cluster=$1" --format '{{.Names}} {{.ID}}' | sort; }
 
+# remove_images LABEL: those that carry it. An image can only go after those that are built on it.
+remove_images() {
+    for _ in 1 2 3 4 5; do
+        docker images -aq --filter "label=$1" | sort -u | xargs -r docker rmi -f >/dev/null 2>&1
+    done
+}
+
 need_image() {
     docker image inspect "dockmpi/$1" >/dev/null 2>&1 || dockmpi image build "$1" >"$E2E_TMP/build.log" 2>&1 ||
         { cat "$E2E_TMP/build.log"; exit 1; }

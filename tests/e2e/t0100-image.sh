@@ -23,10 +23,7 @@ label=io.dockmpi.test=${E2E_PREFIX}image
 repo=e2e/${E2E_PREFIX}image
 end() {
     local status=$?
-    # An image can only go after those that are built on it.
-    for _ in 1 2 3 4 5; do
-        docker images -aq --filter "label=$label" | sort -u | xargs -r docker rmi -f >/dev/null 2>&1
-    done
+    remove_images "$label"
     (exit $status)
     e2e_end
 }

@@ -16,9 +16,7 @@ repo=e2e/${E2E_PREFIX}mixed
 end() {
     local status=$?
     dockmpi down --name "$c" >/dev/null 2>&1
-    for _ in 1 2 3 4 5; do
-        docker images -aq --filter "label=$label" | sort -u | xargs -r docker rmi -f >/dev/null 2>&1
-    done
+    remove_images "$label"
     (exit $status)
     e2e_end
 }
