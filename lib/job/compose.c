@@ -189,6 +189,7 @@ int dmpi_job_compose(struct dmpi_mpi_command *out, const struct dmpi_compose *wh
         .master_port = what->master_port,
         .has_stdin = opts->stdin_fd >= 0,
         .cluster = what->cluster,
+        .id = what->job,
         .verify = opts->verify,
         .map = opts->map_json ? "json"
                : opts->map    ? "text"

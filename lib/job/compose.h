@@ -19,6 +19,7 @@ struct dmpi_compose {
     const char *launcher_profile; // NULL: none known
     const char *workdir;
     const char *cluster;
+    const char *job;            // its id; NULL: it has none yet
     int master_port;            // 0: none
     const struct dmpi_mca *mca; // what the images know; NULL: not asked
 };

@@ -212,6 +212,7 @@ int dmpi_run_compose(struct dmpi_mpi_command *out, struct dmpi_run *r, struct dm
                                     r->launcher->profile[0] ? r->launcher->profile : NULL,
                                 .workdir = r->workdir,
                                 .cluster = r->spec->name,
+                                .job = r->result->job,
                                 .master_port = port,
                                 .mca = &r->mca};
     if (check_mesh(r, err) < 0)

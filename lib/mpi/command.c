@@ -152,6 +152,8 @@ static struct dmpi_strv rank_env(const struct composer *c, const struct dmpi_mpi
         dmpi_strv_env_set(&env, "MASTER_PORT", port);
     }
     dmpi_strv_env_merge(&env, &c->job->env);
+    if (c->job->id)
+        dmpi_strv_env_set(&env, "DOCKMPI_JOB", c->job->id);
     dmpi_strv_env_set(&env, "DOCKMPI_PLAN", c->out->plan);
     return env;
 }

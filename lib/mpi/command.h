@@ -40,8 +40,9 @@ struct dmpi_mpi_job {
     int master_port;      // for MASTER_PORT; 0: not set
     bool has_stdin;       // the job's standard input goes to rank 0
     const char *cluster;  // for the names of containers
-    const char *map;      // "text", "json": tell where each rank is; NULL: do not
-    bool verify;          // tell which transports Open MPI uses, and refuse others than asked for
+    const char *id;  // of the job: DOCKMPI_JOB in every rank, for who looks for them; NULL: not set
+    const char *map; // "text", "json": tell where each rank is; NULL: do not
+    bool verify;     // tell which transports Open MPI uses, and refuse others than asked for
 };
 
 struct dmpi_mpi_command {

@@ -201,6 +201,7 @@ static void test_local_command(void **state)
                                .env = words("SECRET=s PATH=/x OMP_NUM_THREADS=2"),
                                .mca = words("pml=ob1"),
                                .workdir = "/work",
+                               .id = "7",
                                .master_port = 21000};
 
     (void)state;
@@ -213,14 +214,14 @@ static void test_local_command(void **state)
         argv, "mpirun --allow-run-as-root --map-by slot --bind-to none -np 2 "
               "--hostfile /etc/dockmpi/hostfile --wdir /work --mca btl_tcp_if_include 127.0.0.0/8 "
               "--mca btl_tcp_disable_family 6 --mca pml ob1 -x OMP_NUM_THREADS "
-              "-x MASTER_ADDR -x MASTER_PORT -x SECRET -x PATH=/x -x DOCKMPI_PLAN "
+              "-x MASTER_ADDR -x MASTER_PORT -x SECRET -x PATH=/x -x DOCKMPI_JOB -x DOCKMPI_PLAN "
               "sh /etc/dockmpi/rank python3 train.py a b");
-    assert_string_equal(env,
-                        "PRTE_MCA_oob_tcp_keepalive_time=20 PRTE_MCA_oob_tcp_keepalive_intvl=5 "
-                        "PRTE_MCA_oob_tcp_keepalive_probes=3 OMPI_MCA_oob_tcp_keepalive_time=20 "
-                        "OMPI_MCA_oob_tcp_keepalive_intvl=5 OMPI_MCA_oob_tcp_keepalive_probes=3 "
-                        "PRTE_MCA_prte_silence_shared_fs=1 OMP_NUM_THREADS=2 "
-                        "MASTER_ADDR=127.0.0.1 MASTER_PORT=21000 SECRET=s DOCKMPI_PLAN=0-1:1");
+    assert_string_equal(
+        env, "PRTE_MCA_oob_tcp_keepalive_time=20 PRTE_MCA_oob_tcp_keepalive_intvl=5 "
+             "PRTE_MCA_oob_tcp_keepalive_probes=3 OMPI_MCA_oob_tcp_keepalive_time=20 "
+             "OMPI_MCA_oob_tcp_keepalive_intvl=5 OMPI_MCA_oob_tcp_keepalive_probes=3 "
+             "PRTE_MCA_prte_silence_shared_fs=1 OMP_NUM_THREADS=2 "
+             "MASTER_ADDR=127.0.0.1 MASTER_PORT=21000 SECRET=s DOCKMPI_JOB=7 DOCKMPI_PLAN=0-1:1");
     assert_non_null(strstr(command.job, "export SECRET=s\n"));
     assert_non_null(strstr(command.job, "rank python3 train.py 'a b' </dev/null\n"));
     assert_int_equal(command.np, 2);
