@@ -24,8 +24,8 @@ static void add_row(struct dmpi_table *table, const struct dmpi_member *job)
     int64_t end = job->finished ? job->finished : (int64_t)time(NULL) * 1000;
     if (job->started)
         dmpi_out_age((end - job->started) / 1000, age);
-    dmpi_table_row(table, job->job, job->cluster, dmpi_job_state(job), code, ranks, age,
-                   job->program, NULL);
+    dmpi_table_row(table, job->job, job->job_name, job->cluster, dmpi_job_state(job), code, ranks,
+                   age, job->program, NULL);
 }
 
 static void list(const struct dmpi_state *state, bool json)
@@ -37,7 +37,8 @@ static void list(const struct dmpi_state *state, bool json)
         return;
     }
     struct dmpi_table table;
-    dmpi_table_start(&table, "JOB", "CLUSTER", "STATE", "EXIT", "RANKS", "TIME", "PROGRAM", NULL);
+    dmpi_table_start(&table, "JOB", "NAME", "CLUSTER", "STATE", "EXIT", "RANKS", "TIME", "PROGRAM",
+                     NULL);
     for (size_t i = 0; i < state->n; i++)
         if (state->members[i].role == DMPI_JOB)
             add_row(&table, &state->members[i]);

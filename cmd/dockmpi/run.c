@@ -76,6 +76,7 @@ int dmpi_run_cmd_prepare(struct dmpi_run_opts *out, char **images, const struct 
     out->program = o->common.dashes_first;
     out->np = (int)o->np;
     out->slots = (int)o->slots;
+    out->name = o->job_name;
     out->tune = o->tune;
     out->backend = o->backend;
     out->workdir = o->workdir;
@@ -222,6 +223,8 @@ const struct dmpi_opt dmpi_run_cmd_opts[] = {
      "ranks (default: one for each slot)", 1, 1 << 20},
     {"slots", 0, DMPI_OPT_INT, offsetof(struct dmpi_run_cmd, slots), "N",
      "ranks that each worker takes in this job", 1, 65536},
+    {"job-name", 0, DMPI_OPT_STR, offsetof(struct dmpi_run_cmd, job_name), "NAME",
+     "a name for the job, to be used wherever a job is named", 0, 0},
     {"env", 'e', DMPI_OPT_LIST, offsetof(struct dmpi_run_cmd, env), "K=V",
      "set a variable for every rank", 0, 0},
     {"mca", 0, DMPI_OPT_PAIR, offsetof(struct dmpi_run_cmd, mca), "KEY VALUE",

@@ -13,7 +13,7 @@ struct dmpi_run_cmd {
     struct dmpi_common common;
     long long np, slots;
     struct dmpi_strv env, mca;
-    const char *tune, *backend, *workdir, *image, *workers, *ports;
+    const char *job_name, *tune, *backend, *workdir, *image, *workers, *ports;
     int64_t timeout_ms;
     bool detach, remove, interactive, dry_run, map, verify;
 };

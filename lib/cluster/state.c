@@ -67,6 +67,7 @@ static bool member_parse(struct dmpi_member *out, const json_t *entry, size_t no
     out->origin = label(labels, DMPI_LABEL_ORIGIN);
     out->slots = label_int(labels, DMPI_LABEL_SLOTS);
     out->job = label(labels, DMPI_LABEL_JOB);
+    out->job_name = label(labels, DMPI_LABEL_JOBNAME);
     out->program = label(labels, DMPI_LABEL_PROGRAM);
     out->ranks = label_int(labels, DMPI_LABEL_RANKS);
     return true;
@@ -74,9 +75,9 @@ static bool member_parse(struct dmpi_member *out, const json_t *entry, size_t no
 
 static void member_free(struct dmpi_member *m)
 {
-    char *const strings[] = {m->id,     m->container, m->cluster, m->node_tag, m->state,
-                             m->image,  m->image_id,  m->spec,    m->profile,  m->addr,
-                             m->origin, m->job,       m->program};
+    char *const strings[] = {m->id,     m->container, m->cluster,  m->node_tag, m->state,
+                             m->image,  m->image_id,  m->spec,     m->profile,  m->addr,
+                             m->origin, m->job,       m->job_name, m->program};
     for (size_t i = 0; i < DMPI_ARRAY_LEN(strings); i++)
         free(strings[i]);
 }

@@ -31,7 +31,8 @@ struct dmpi_member {
     char *addr;
     char *origin; // which definition made it, see dmpi_origin in spec
     int slots;
-    char *job; // job: its id
+    char *job;      // job: its id
+    char *job_name; // what the user calls it; "": nothing
     char *program;
     int ranks;
     int64_t created;  // seconds since the epoch

@@ -27,8 +27,11 @@ static int unknown(const struct dmpi_state *state, const char *cluster, const ch
 {
     struct dmpi_strv ids DMPI_AUTO(dmpi_strv_free) = DMPI_STRV_INIT;
     for (size_t i = 0; i < state->n; i++) {
-        if (is_job(&state->members[i], cluster))
-            dmpi_strv_add(&ids, state->members[i].job);
+        const struct dmpi_member *m = &state->members[i];
+        if (is_job(m, cluster) && m->job_name[0])
+            dmpi_strv_addf(&ids, "%s (%s)", m->job, m->job_name);
+        else if (is_job(m, cluster))
+            dmpi_strv_add(&ids, m->job);
     }
     dmpi_autofree char *list = dmpi_strv_join(&ids, ", ");
     if (ids.n == 0)
@@ -46,7 +49,8 @@ const struct dmpi_member *dmpi_job_find(const struct dmpi_state *state, const ch
         const struct dmpi_member *m = &state->members[i];
         if (!is_job(m, cluster))
             continue;
-        if (id && (strcmp(m->job, id) == 0 || strcmp(m->container, id) == 0))
+        if (id && (strcmp(m->job, id) == 0 || strcmp(m->job_name, id) == 0 ||
+                   strcmp(m->container, id) == 0))
             return m;
         if (!newest || m->index > newest->index)
             newest = m;
@@ -79,6 +83,7 @@ static json_t *job_json(const struct dmpi_member *job)
 {
     json_t *o = dmpi_json_new_obj();
     dmpi_json_set_str(o, "job", job->job);
+    dmpi_json_set(o, "name", job->job_name[0] ? dmpi_json_new_str(job->job_name) : json_null());
     dmpi_json_set_str(o, "cluster", job->cluster);
     dmpi_json_set_str(o, "state", dmpi_job_state(job));
     dmpi_json_set(o, "exit_code", job->exit_code < 0 ? json_null() : json_integer(job->exit_code));

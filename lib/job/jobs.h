@@ -15,7 +15,7 @@
 
 struct dmpi_fleet;
 
-// The job with that id ("3", or its container's name); id NULL: the newest. Borrowed from state. NULL
+// The job with that id ("3"), that name or that container; id NULL: the newest. Borrowed from state. NULL
 // with DMPI_ENOTFOUND, which lists the ids there are.
 const struct dmpi_member *dmpi_job_find(const struct dmpi_state *state, const char *cluster,
                                         const char *id, struct dmpi_err *err);
@@ -23,7 +23,7 @@ const struct dmpi_member *dmpi_job_find(const struct dmpi_state *state, const ch
 // "running", "succeeded", "failed", or the engine's word for anything else. Static or borrowed.
 const char *dmpi_job_state(const struct dmpi_member *job);
 
-// Array of {job, cluster, state, exit_code (null while it runs), started, finished, ranks, program}.
+// Array of {job, name (null without one), cluster, state, exit_code (null while it runs), started, finished, ranks, program}.
 // Owned by the caller.
 json_t *dmpi_jobs_json(const struct dmpi_state *state);
 

@@ -10,6 +10,7 @@
 #include "engine/containers.h"
 #include "fleet/fleet.h"
 #include "fleet/parallel.h"
+#include "job/name.h"
 #include "job/ranks.h"
 #include "job/run_impl.h"
 
@@ -171,9 +172,14 @@ static int perform(struct dmpi_run *r, struct dmpi_err *err)
 
 int dmpi_run_prepare(struct dmpi_run *r, struct dmpi_err *err)
 {
+    const char *name = r->opts->name;
+    if (name && dmpi_job_name_check(name, err) < 0)
+        return -1;
     if (dmpi_job_code_find(&r->code, r->opts->images_dir, &r->opts->words, r->opts->program, err) <
             0 ||
         find_cluster(r, err) < 0 || choose_workdir(r, err) < 0 || read_code(r, err) < 0)
+        return -1;
+    if (name && dmpi_job_name_free(&r->state, r->spec->name, name, err) < 0)
         return -1;
     r->result->np = count_ranks(r);
     return 0;

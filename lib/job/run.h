@@ -27,6 +27,7 @@ struct dmpi_run_opts {
     struct dmpi_strv env; // KEY=VALUE
     struct dmpi_strv mca; // KEY=VALUE
     const char *tune, *backend, *workdir;
+    const char *name;  // how the user calls the job, see dmpi_job_name_check
     const char *image; // dry run: "cpu:2" of a cluster that is not there
     bool keep;         // keep the finished container, for `logs`
     bool detach;       // return when it runs; the container stays until `jobs --prune` or `down`

@@ -12,6 +12,7 @@
 #include "fleet/parallel.h"
 #include "job/compose.h"
 #include "job/meet.h"
+#include "job/name.h"
 #include "job/run_impl.h"
 #include "job/sync.h"
 #include "mesh/files.h"
@@ -45,6 +46,7 @@ static int create_as(struct dmpi_run *r, int index, struct dmpi_err *err)
                                  .cluster = r->spec->name,
                                  .index = index,
                                  .job = r->result->job,
+                                 .name = r->opts->name,
                                  .program = r->code.label,
                                  .ranks = r->result->np,
                                  .workdir = r->workdir};
@@ -59,9 +61,11 @@ static int create_as(struct dmpi_run *r, int index, struct dmpi_err *err)
 static int create(struct dmpi_run *r, struct dmpi_err *err)
 {
     int index = next_index(r), last = index + NAME_TRIES;
+    const char *name = r->opts->name;
     for (; index < last; index++) {
         if (create_as(r, index, err) == 0)
-            return 0;
+            return name ? dmpi_job_name_claim(r->engine, r->spec->name, name, index, r->ctl, err)
+                        : 0;
         if (err->code != DMPI_ECONFLICT)
             return dmpi_err_wrap(err, "create the job's container");
     }

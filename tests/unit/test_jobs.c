@@ -14,6 +14,7 @@
 #include "cluster/state.h"
 #include "cluster/unstarted.h"
 #include "job/jobs.h"
+#include "job/name.h"
 #include "job/target.h"
 
 static char lab[] = "lab", other[] = "other", running[] = "running", exited[] = "exited";
@@ -22,8 +23,8 @@ static char none[] = "", node[] = "n0", dead[] = "dead";
 #define MEMBER(what, number, in, name, status)                                                     \
     {                                                                                              \
         .role = (what), .index = (number), .cluster = (in), .container = (name),                   \
-        .state = (status), .id = (name), .node_tag = node, .job = none, .program = none,           \
-        .exit_code = -1                                                                            \
+        .state = (status), .id = (name), .node_tag = node, .job = none, .job_name = none,          \
+        .program = none, .exit_code = -1                                                           \
     }
 
 static struct dmpi_member members[] = {
@@ -36,6 +37,7 @@ static struct dmpi_member members[] = {
      .container = (char[]){"dockmpi-lab-job-2"},
      .state = exited,
      .job = (char[]){"2"},
+     .job_name = (char[]){"night-run"},
      .program = (char[]){"false"},
      .exit_code = 1,
      .started = 1700000000123,
@@ -47,6 +49,7 @@ static struct dmpi_member members[] = {
      .container = (char[]){"dockmpi-lab-job-10"},
      .state = running,
      .job = (char[]){"10"},
+     .job_name = none,
      .program = (char[]){"sleep 1"},
      .exit_code = -1,
      .started = 1700000000123,
@@ -58,6 +61,7 @@ static struct dmpi_member members[] = {
      .container = (char[]){"dockmpi-other-job-11"},
      .state = exited,
      .job = (char[]){"11"},
+     .job_name = (char[]){"night-run"},
      .program = none,
      .exit_code = 0},
 };
@@ -70,9 +74,10 @@ static void finds_jobs(void **unused)
         const char *cluster, *id;
         long want; // index into members, -1: none
     } rows[] = {
-        {"lab", "2", 3},  {"lab", "10", 4},   {"lab", "dockmpi-lab-job-2", 3},
-        {"lab", NULL, 4}, {"lab", "11", -1},  {"other", NULL, 6},
-        {"lab", "1", -1}, {"gone", NULL, -1},
+        {"lab", "night-run", 3}, {"other", "night-run", 6}, {"lab", "", -1},
+        {"lab", "2", 3},         {"lab", "10", 4},          {"lab", "dockmpi-lab-job-2", 3},
+        {"lab", NULL, 4},        {"lab", "11", -1},         {"other", NULL, 6},
+        {"lab", "1", -1},        {"gone", NULL, -1},
     };
     for (size_t i = 0; i < DMPI_ARRAY_LEN(rows); i++) {
         struct dmpi_err err = DMPI_ERR_INIT;
@@ -194,12 +199,35 @@ static void never_started(void **unused)
     }
 }
 
+static void names_jobs(void **unused)
+{
+    (void)unused;
+    static char long_name[65];
+    memset(long_name, 'a', 64);
+    static const char *const good[] = {"a", "night-run", "Lauf_7.b", "2nd", "1.5"};
+    static const char *const bad[] = {"",     "-a",       ".a", "_a",      "a b", "a/b",
+                                      "a\nb", "\xc3\xbc", "7",  long_name, "--np"};
+    struct dmpi_err err = DMPI_ERR_INIT;
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(good); i++)
+        if (dmpi_job_name_check(good[i], &err) != 0)
+            fail_msg("%s: %s", good[i], err.msg);
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(bad); i++)
+        if (dmpi_job_name_check(bad[i], &err) == 0 || err.code != DMPI_EINVAL ||
+            strncmp(err.msg, "--job-name", 10) != 0)
+            fail_msg("'%s' is taken for a name", bad[i]);
+    assert_int_equal(dmpi_job_name_free(&state, "lab", "another", &err), 0);
+    assert_int_equal(dmpi_job_name_free(&state, "lab", "night-run", &err), -1);
+    assert_int_equal(err.code, DMPI_ECONFLICT);
+    assert_non_null(strstr(err.msg, "job 2, which has ended: `dockmpi jobs --prune`"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_jobs),       cmocka_unit_test(shows_jobs),
         cmocka_unit_test(targets),          cmocka_unit_test(refuses_targets),
         cmocka_unit_test(nothing_to_prune), cmocka_unit_test(never_started),
+        cmocka_unit_test(names_jobs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
