@@ -49,8 +49,9 @@ const struct dmpi_member *dmpi_job_find(const struct dmpi_state *state, const ch
         const struct dmpi_member *m = &state->members[i];
         if (!is_job(m, cluster))
             continue;
-        if (id && (strcmp(m->job, id) == 0 || strcmp(m->job_name, id) == 0 ||
-                   strcmp(m->container, id) == 0))
+        if (id && id[0] &&
+            (strcmp(m->job, id) == 0 || strcmp(m->job_name, id) == 0 ||
+             strcmp(m->container, id) == 0))
             return m;
         if (!newest || m->index > newest->index)
             newest = m;

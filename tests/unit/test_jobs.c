@@ -88,7 +88,7 @@ static void finds_jobs(void **unused)
     }
     struct dmpi_err err;
     assert_null(dmpi_job_find(&state, "lab", "7", &err));
-    assert_string_equal(err.msg, "cluster lab has no job '7'; it has 2, 10");
+    assert_string_equal(err.msg, "cluster lab has no job '7'; it has 2 (night-run), 10");
 }
 
 static void shows_jobs(void **unused)
@@ -100,10 +100,11 @@ static void shows_jobs(void **unused)
     dmpi_json_auto json_t *jobs = dmpi_jobs_json(&state);
     assert_int_equal(json_array_size(jobs), 3);
     dmpi_autofree char *first = dmpi_json_dump(json_array_get(jobs, 0));
-    assert_string_equal(first, "{\"cluster\":\"lab\",\"exit_code\":1,\"finished\":"
-                               "\"2023-11-14T22:13:21Z\",\"job\":\"2\",\"oom_killed\":false,"
-                               "\"program\":\"false\",\"ranks\":4,\"started\":"
-                               "\"2023-11-14T22:13:20Z\",\"state\":\"failed\"}");
+    assert_string_equal(
+        first, "{\"cluster\":\"lab\",\"exit_code\":1,\"finished\":"
+               "\"2023-11-14T22:13:21Z\",\"job\":\"2\",\"name\":\"night-run\",\"oom_killed\":false,"
+               "\"program\":\"false\",\"ranks\":4,\"started\":"
+               "\"2023-11-14T22:13:20Z\",\"state\":\"failed\"}");
     const json_t *second = json_array_get(jobs, 1);
     assert_true(json_is_null(json_object_get(second, "exit_code")));
     assert_true(json_is_null(json_object_get(second, "finished")));
