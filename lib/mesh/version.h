@@ -3,6 +3,6 @@
 #ifndef DMPI_MESH_VERSION_H
 #define DMPI_MESH_VERSION_H
 
-#define DMPI_MESH_VERSION 2
+#define DMPI_MESH_VERSION 3
 
 #endif

@@ -52,9 +52,11 @@ like "$err" 'HOST IDENTIFICATION HAS CHANGED|Host key verification failed' 'and 
 port=$(awk '$1 == "Host" { in_block = ($2 == "worker-0") } in_block && $1 == "Port" { print $2; exit }' ssh_config)
 config=$(in_container worker-0 sh -c '/usr/sbin/sshd -T -f /etc/dockmpi/sshd_config 2>/dev/null')
 for line in 'passwordauthentication no' 'kbdinteractiveauthentication no' 'permitemptypasswords no' 'permitrootlogin (without|prohibit)-password' \
-    "listenaddress 127\.0\.0\.1:$port"; do
+    'hostbasedauthentication no' 'permituserenvironment no' 'x11forwarding no' 'permittunnel no' 'gatewayports no' 'maxauthtries 2' \
+    'pubkeyacceptedalgorithms ssh-ed25519' 'hostkeyalgorithms ssh-ed25519' 'strictmodes yes' "listenaddress 127\.0\.0\.1:$port"; do
     like "$config" "^$line\$" "sshd: $line"
 done
+unlike "$config" '^(acceptenv|subsystem|authorizedkeyscommand [^n]|banner [^n])' 'sshd: takes no variables and has no subsystem'
 is "$(grep -c '^listenaddress' <<<"$config")" 1 'sshd: no other address'
 if command -v ssh >/dev/null; then
     t ssh -F none -p "$port" -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=60 \
@@ -65,6 +67,55 @@ fi
 t docker exec "dockmpi-$b-launcher" ssh -F none -i /etc/dockmpi/id_ed25519 -o IdentitiesOnly=yes -p "$port" -o BatchMode=yes \
     -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=60 root@127.0.0.1 true
 is $rc 255 'the key of another cluster opens nothing'
+
+
+# What sshd lets nobody do, who has the key and a client of his own.
+client() { in_container launcher ssh -F /etc/dockmpi/ssh_config -o LogLevel=INFO "$@"; }
+t client -o ExitOnForwardFailure=yes -R 127.0.0.1:0:127.0.0.1:22 worker-0 true
+[ $rc -ne 0 ] && pass 'no port is forwarded to it' || fail 'no port is forwarded to it' || diag
+like "$err" 'remote port forwarding failed' 'and sshd says so'
+t client -W "127.0.0.1:$port" worker-0
+[ $rc -ne 0 ] && pass 'none through it' || fail 'none through it' || diag
+like "$err" 'prohibited' 'that is prohibited'
+t client -o ExitOnForwardFailure=yes -R /tmp/sock:/tmp/sock worker-0 true
+[ $rc -ne 0 ] && pass 'nor a socket' || fail 'nor a socket' || diag
+t in_container launcher ssh-agent ssh -F none -A -i /etc/dockmpi/id_ed25519 -o UserKnownHostsFile=/etc/dockmpi/known_hosts -o HostKeyAlias=worker-0 \
+    -p "$port" root@127.0.0.1 'echo agent:${SSH_AUTH_SOCK-none}'
+is "$out" agent:none 'nor the agent'
+t docker exec -e EVIL=1 -e LC_EVIL=1 -e LD_PRELOAD= "dockmpi-$a-launcher" ssh -F /etc/dockmpi/ssh_config -o 'SendEnv=EVIL LC_EVIL' -o SetEnv=BASH_ENV=/tmp/x \
+    worker-0 'env | grep -cE "EVIL|BASH_ENV"'
+is "$out" 0 'variables of the client do not come through'
+t client -o PubkeyAuthentication=no -o PreferredAuthentications=password,keyboard-interactive,hostbased worker-0 true
+is $rc 255 'no password is asked for'
+like "$err" 'Permission denied \(publickey\)' 'keys are all there is'
+t in_container launcher sh -c 'ssh-keygen -q -t ed25519 -N "" -f /tmp/wrong
+    ssh -F none -i /tmp/wrong -o IdentitiesOnly=yes -o UserKnownHostsFile=/etc/dockmpi/known_hosts -o HostKeyAlias=worker-0 -o BatchMode=yes \
+        -p "$1" root@127.0.0.1 true' sh "$port"
+is $rc 255 'a wrong key is refused'
+# The option, one that the other end does not list, and how it says so.
+while read -r option value words; do
+    t client -o "$option=$value" worker-0 true
+    is $rc 255 "$value is refused"
+    like "$err" "$words" 'as one that is not offered'
+done <<'EOF'
+KexAlgorithms ecdh-sha2-nistp256 no matching key exchange method
+KexAlgorithms diffie-hellman-group14-sha256 no matching key exchange method
+Ciphers aes128-ctr no matching cipher
+HostKeyAlgorithms rsa-sha2-512 no matching host key type
+EOF
+
+# Who listens in the containers: one sshd each, on the address where the ranks are, and nobody else.
+listeners() {
+    docker exec -i "$1" sh -s <<'EOF'
+for fd in /proc/[0-9]*/fd/*; do readlink "$fd"; done 2>/dev/null | sed -n 's/^socket:\[\(.*\)\]$/\1/p' | sort -u >/tmp/inodes
+sed 's/^ *//' /proc/net/tcp /proc/net/tcp6 /proc/net/udp /proc/net/udp6 | while read -r _ at _ state _ _ _ _ _ inode _; do
+    case $state in 0A | 07) ! grep -qx "$inode" /tmp/inodes || echo "$at" ;; esac
+done
+rm /tmp/inodes
+EOF
+}
+is "$(listeners "dockmpi-$a-worker-0")" "$(printf '0100007F:%04X' "$port")" 'a worker listens on its port of the data address, and nowhere else'
+is "$(listeners "dockmpi-$a-launcher")" '' 'a launcher listens nowhere'
 
 ok 'down' dockmpi down --name "$a"
 ok 'down' dockmpi down --name "$b"

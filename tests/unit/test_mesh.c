@@ -222,34 +222,39 @@ static void test_ssh_config(void **state)
     make_mesh(&mesh);
     dmpi_autofree char *config = dmpi_mesh_ssh_config(&mesh);
     dmpi_autofree char *known = dmpi_mesh_known_hosts(&mesh);
-    assert_string_equal(config, "# Written by dockmpi.\n"
-                                "Host worker-0\n"
-                                "    HostName 172.31.19.11\n"
-                                "    Port 20001\n"
-                                "    HostKeyAlias worker-0\n"
-                                "Host worker-1\n"
-                                "    HostName 172.31.19.12\n"
-                                "    Port 20002\n"
-                                "    HostKeyAlias worker-1\n"
-                                "Host worker-*\n"
-                                "    User root\n"
-                                "    IdentityFile /etc/dockmpi/id_ed25519\n"
-                                "    IdentitiesOnly yes\n"
-                                "    IdentityAgent none\n"
-                                "    UserKnownHostsFile /etc/dockmpi/known_hosts\n"
-                                "    GlobalKnownHostsFile none\n"
-                                "    StrictHostKeyChecking yes\n"
-                                "    UpdateHostKeys no\n"
-                                "    CheckHostIP no\n"
-                                "    HostKeyAlgorithms ssh-ed25519\n"
-                                "    PreferredAuthentications publickey\n"
-                                "    BatchMode yes\n"
-                                "    ForwardAgent no\n"
-                                "    ForwardX11 no\n"
-                                "    ConnectTimeout 10\n"
-                                "    ServerAliveInterval 5\n"
-                                "    ServerAliveCountMax 3\n"
-                                "    LogLevel ERROR\n");
+    assert_string_equal(config,
+                        "# Written by dockmpi.\n"
+                        "Host worker-0\n"
+                        "    HostName 172.31.19.11\n"
+                        "    Port 20001\n"
+                        "    HostKeyAlias worker-0\n"
+                        "Host worker-1\n"
+                        "    HostName 172.31.19.12\n"
+                        "    Port 20002\n"
+                        "    HostKeyAlias worker-1\n"
+                        "Host worker-*\n"
+                        "    User root\n"
+                        "    IdentityFile /etc/dockmpi/id_ed25519\n"
+                        "    IdentitiesOnly yes\n"
+                        "    IdentityAgent none\n"
+                        "    UserKnownHostsFile /etc/dockmpi/known_hosts\n"
+                        "    GlobalKnownHostsFile none\n"
+                        "    StrictHostKeyChecking yes\n"
+                        "    UpdateHostKeys no\n"
+                        "    CheckHostIP no\n"
+                        "    KexAlgorithms curve25519-sha256,curve25519-sha256@libssh.org\n"
+                        "    Ciphers aes128-gcm@openssh.com,aes256-gcm@openssh.com,"
+                        "chacha20-poly1305@openssh.com\n"
+                        "    MACs hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com\n"
+                        "    HostKeyAlgorithms ssh-ed25519\n"
+                        "    PreferredAuthentications publickey\n"
+                        "    BatchMode yes\n"
+                        "    ForwardAgent no\n"
+                        "    ForwardX11 no\n"
+                        "    ConnectTimeout 10\n"
+                        "    ServerAliveInterval 5\n"
+                        "    ServerAliveCountMax 3\n"
+                        "    LogLevel ERROR\n");
     assert_string_equal(known, "worker-0 " HOST_PUBLIC "\nworker-1 " HOST_PUBLIC "\n");
 }
 
@@ -264,6 +269,11 @@ static void test_sshd_config(void **state)
         "AuthenticationMethods publickey\n",
         "PermitRootLogin prohibit-password\n",
         "AllowTcpForwarding no\n",
+        "DisableForwarding yes\n",
+        "PubkeyAcceptedKeyTypes ssh-ed25519\n",
+        "KexAlgorithms curve25519-sha256,curve25519-sha256@libssh.org\n",
+        "MaxAuthTries 2\n",
+        "PermitUserEnvironment no\n",
         "UsePAM no\n",
         "StrictModes yes\n",
         "PidFile none\n",
