@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # shellcheck disable=SC2046,SC2086,SC2154 # words are split; some variables are those of world.sh
-# The job container's process, after world.sh and transport.sh. /etc/dockmpi/job becomes mpirun. Its output goes through files,
-# because the PMIx of Open MPI 5.0 drops bursts that a pipe does not take at once.
+# The job container's process, after world.sh, transport.sh and lost.sh. /etc/dockmpi/job becomes mpirun. Its output
+# goes through files, because the PMIx of Open MPI 5.0 drops bursts that a pipe does not take at once.
 
 dir=$(mktemp -d "${DOCKMPI_TMP:-/tmp}/dockmpi-job.XXXXXX") || exit 125
 : >"$dir/out" && : >"$dir/err" || exit 125
@@ -104,7 +104,7 @@ await "$tail_err"
 # mpirun answers 0 after it lost a node, and 255 where it could not reach one.
 case $stop$code in 0 | 255)
     if grep -aqE 'lost communication with a remote daemon|unable to reliably start one or more daemons' "$dir/err"; then
-        echo 'dockmpi: a worker was lost or not reached; "dockmpi doctor" examines nodes and links' >&2
+        tell_lost
         code=255
     fi
     ;;

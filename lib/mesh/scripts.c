@@ -12,5 +12,6 @@ const char dmpi_mesh_run_job_sh[] =
     "# Written by dockmpi.\n"
 #include "mesh/world.sh.inc"
 #include "mesh/transport.sh.inc"
+#include "mesh/lost.sh.inc"
 #include "mesh/run-job.sh.inc"
     ;

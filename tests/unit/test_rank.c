@@ -246,6 +246,54 @@ static void test_job_codes(void **state)
     check("ls -d dockmpi-job.* 2>/dev/null | wc -l | tr -d ' '", 0, "0\n");
 }
 
+// Which worker was lost, by what mpirun says and by what ssh meets there.
+static void test_job_lost(void **state)
+{
+    static const char workers[] = "# Worker: 0 h0 dockmpi-c-worker-0 -\n"
+                                  "# Worker: 1 h1 dockmpi-c-worker-1 -\n"
+                                  "# Worker: 12 h2 dockmpi-c-worker-12 -\n";
+    static const char named[] = "PRTE has lost communication with a remote daemon.\n"
+                                "  Remote daemon: [prterun-x@0,2] on node %s\n";
+    static const struct {
+        const char *host, *ssh, *told;
+    } cases[] = {
+        {"dockmpi-c-worker-1", "echo port 2: Connection refused >&2; exit 255",
+         "worker-1 on node h1 was lost: its container has ended"},
+        {"worker-12", "echo 'Connection timed out during banner exchange' >&2; exit 255",
+         "worker-12 on node h2 was lost: it does not answer, its network does: paused, or its host "
+         "hangs"},
+        {"my-worker-5-worker-0", "echo 'ssh: connect: No route to host' >&2; exit 255",
+         "worker-0 on node h0 was lost: its host does not answer: off, or the network is cut"},
+        {"worker-0", "echo '$(reboot)' >&2; exit 255",
+         "worker-0 on node h0 was lost: ssh is not let in"},
+        {"worker-0", "exit 0",
+         "worker-0 on node h0 was lost: its launch daemon has ended or lost its connection; the "
+         "worker itself answers"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(cases); i++) {
+        dmpi_autofree char *said = dmpi_xasprintf(named, cases[i].host);
+        dmpi_autofree char *job =
+            dmpi_xasprintf("# x\ncat >&2 <<'.'\n%s.\nexit 255\n%s", said, workers);
+        dmpi_autofree char *ssh = dmpi_xasprintf("#!/bin/sh\n%s\n", cases[i].ssh);
+        dmpi_autofree char *out = dmpi_xasprintf("%sdockmpi: %s\n", said, cases[i].told);
+        put_file("job", job);
+        put_file("ssh", ssh);
+        check("chmod 755 ssh; PATH=.:$PATH sh run-job", 255, out);
+    }
+    // Open MPI 4.1 names none, or a wrong one: all are asked.
+    dmpi_autofree char *job = dmpi_xasprintf(
+        "# x\necho ORTE was unable to reliably start one or more daemons. >&2\nexit 255\n%s",
+        workers);
+    put_file("job", job);
+    put_file("ssh", "#!/bin/sh\n[ \"$5\" != worker-1 ] || { echo refused >&2; exit 255; }\n");
+    check("chmod 755 ssh; PATH=.:$PATH sh run-job", 255,
+          "ORTE was unable to reliably start one or more daemons.\n"
+          "dockmpi: worker-1 on node h1 was lost: its container has ended\n");
+    check("rm ssh", 0, "");
+}
+
 static void test_job_streams(void **state)
 {
     (void)state;
@@ -491,11 +539,12 @@ static void test_job_stops(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rank_runs),    cmocka_unit_test(test_rank_place),
-        cmocka_unit_test(test_rank_refuses), cmocka_unit_test(test_job_codes),
-        cmocka_unit_test(test_job_streams),  cmocka_unit_test(test_job_stdin),
-        cmocka_unit_test(test_job_stops),    cmocka_unit_test(test_rank_tells),
-        cmocka_unit_test(test_job_world),    cmocka_unit_test(test_job_transport),
+        cmocka_unit_test(test_rank_runs),     cmocka_unit_test(test_rank_place),
+        cmocka_unit_test(test_rank_refuses),  cmocka_unit_test(test_job_codes),
+        cmocka_unit_test(test_job_lost),      cmocka_unit_test(test_job_streams),
+        cmocka_unit_test(test_job_stdin),     cmocka_unit_test(test_job_stops),
+        cmocka_unit_test(test_rank_tells),    cmocka_unit_test(test_job_world),
+        cmocka_unit_test(test_job_transport),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
