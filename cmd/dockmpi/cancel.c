@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include <stdio.h>
 
 #include "base/json.h"
 #include "base/mem.h"
@@ -25,8 +24,8 @@ static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err
         rc = dmpi_jobs_cancel(set.session.fleet, set.jobs, set.n, o->signal, o->grace_ms,
                               dmpi_app_ctl(), err);
     for (size_t i = 0; rc == 0 && i < set.n; i++)
-        printf("job %s: %s\n", set.jobs[i]->job,
-               dmpi_member_running(set.jobs[i]) ? "canceled" : "had ended before");
+        dmpi_out_line("job %s: %s", set.jobs[i]->job,
+                      dmpi_member_running(set.jobs[i]) ? "canceled" : "had ended before");
     dmpi_jobset_close(&set);
     return rc;
 }

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include <stdio.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -49,8 +48,8 @@ static int dry_run(const struct down *o, struct dmpi_session *session, struct dm
         dmpi_out_json(result_json(&state, session->fleet, state.n));
     else
         for (size_t i = 0; i < state.n; i++)
-            printf("would remove %s on %s\n", state.members[i].container,
-                   dmpi_fleet_name(session->fleet, state.members[i].node));
+            dmpi_out_line("would remove %s on %s", state.members[i].container,
+                          dmpi_fleet_name(session->fleet, state.members[i].node));
     dmpi_state_free(&state);
     return rc;
 }
@@ -62,8 +61,8 @@ static void print_removed(const struct dmpi_state *removed)
         const char *cluster = removed->members[i].cluster;
         if (i + 1 < removed->n && strcmp(removed->members[i + 1].cluster, cluster) == 0)
             continue;
-        printf("cluster %s: removed %zu container%s; nothing of it is left\n", cluster,
-               i + 1 - first, i + 1 - first == 1 ? "" : "s");
+        dmpi_out_line("cluster %s: removed %zu container%s; nothing of it is left", cluster,
+                      i + 1 - first, i + 1 - first == 1 ? "" : "s");
         first = i + 1;
     }
 }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "job/explain.h"
 
-#include <stdio.h>
-
 #include "base/json.h"
 #include "base/mem.h"
 #include "out.h"
@@ -38,7 +36,7 @@ static void print(const struct dmpi_run_cmd *o, const char *text)
         dmpi_json_set_str(result, "script", text);
         dmpi_out_json(result);
     } else {
-        fputs(text, stdout);
+        dmpi_out_text(text);
     }
 }
 

@@ -181,7 +181,8 @@ static int accept_all(struct forward *f, struct dmpi_err *err)
     int listener = open_port(f, err);
     if (listener < 0)
         return -1;
-    printf("127.0.0.1:%d goes to port %d of %s; Ctrl-C ends it\n", f->local_port, f->port, f->name);
+    dmpi_out_line("127.0.0.1:%d goes to port %d of %s; Ctrl-C ends it", f->local_port, f->port,
+                  f->name);
     fflush(stdout);
     struct pollfd wait = {.fd = listener, .events = POLLIN};
     while (dmpi_ctl_poll(dmpi_app_ctl(), &wait, 1, err) >= 0) {

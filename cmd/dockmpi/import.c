@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -28,7 +27,7 @@ static int read_input(struct dmpi_buf *text, const char *path, struct dmpi_err *
 static int write_output(const struct import *o, const char *yaml, struct dmpi_err *err)
 {
     if (!o->output) {
-        fputs(yaml, stdout);
+        dmpi_out_text(yaml);
         return 0;
     }
     if (!o->force && access(o->output, F_OK) == 0)

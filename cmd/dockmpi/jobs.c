@@ -57,7 +57,7 @@ static int prune(struct dmpi_session *session, const struct dmpi_state *state, b
         dmpi_out_json(result);
     } else {
         for (size_t i = 0; i < removed.n; i++)
-            printf("removed job %s\n", removed.v[i]);
+            dmpi_out_line("removed job %s", removed.v[i]);
     }
     dmpi_strv_free(&removed);
     return rc;

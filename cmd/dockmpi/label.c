@@ -2,8 +2,10 @@
 #include "label.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "out.h"
 
 /* A line longer than this goes out in pieces, so that one without end costs no memory. */
@@ -13,8 +15,9 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 void dmpi_label_init(struct dmpi_label *out, const char *name, int fd)
 {
-    *out =
-        (struct dmpi_label){.name = name, .fd = fd, .partial = DMPI_BUF_INIT(2 * LINE_MAX_BYTES)};
+    *out = (struct dmpi_label){.name = name ? dmpi_text_print_safe(name) : NULL,
+                               .fd = fd,
+                               .partial = DMPI_BUF_INIT(2 * LINE_MAX_BYTES)};
 }
 
 static int emit(const struct dmpi_label *l, const char *text, size_t len, struct dmpi_err *err)
@@ -64,4 +67,5 @@ void dmpi_label_finish(struct dmpi_label *label)
     if (label->partial.len)
         emit(label, label->partial.data, label->partial.len, &ignored);
     dmpi_buf_free(&label->partial);
+    free(label->name);
 }

@@ -8,12 +8,12 @@
 
 /* One container's output stream. Every line is written at once, under a lock of all of them. */
 struct dmpi_label {
-    const char *name; /* borrowed; NULL: lines go out without a label */
+    char *name; /* made harmless; NULL: lines go out without a label */
     int fd;
     struct dmpi_buf partial;
 };
 
-/** `name` is borrowed and must outlive `out`. */
+/** A label for what goes to fd. `name` is copied, with control bytes neutralised; the text itself stays as it is. */
 void dmpi_label_init(struct dmpi_label *out, const char *name, int fd);
 
 /** A sink that writes through `label`, which must outlive it. */

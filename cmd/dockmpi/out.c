@@ -27,11 +27,44 @@ bool dmpi_out_reader_left(void)
     return poll(&out, 1, 0) == 1 && (out.revents & POLLERR);
 }
 
+/* DEL is ASCII, so jansson passes it on; it can only stand inside a string. */
+static int dump_escaped(const char *data, size_t len, void *unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < len; i++) {
+        if (data[i] == 0x7f)
+            fputs("\\u007f", stdout);
+        else
+            putchar(data[i]);
+    }
+    return ferror(stdout) ? -1 : 0;
+}
+
 void dmpi_out_json(json_t *value)
 {
-    json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
+    json_dump_callback(value, dump_escaped, NULL, JSON_INDENT(2) | JSON_ENSURE_ASCII);
     putchar('\n');
     json_decref(value);
+}
+
+void dmpi_out_line(const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    dmpi_autofree char *text = dmpi_xvasprintf(fmt, args);
+    va_end(args);
+    dmpi_autofree char *safe = dmpi_text_print_safe(text);
+    puts(safe);
+}
+
+void dmpi_out_text(const char *text)
+{
+    struct dmpi_buf safe DMPI_AUTO(dmpi_buf_free) = DMPI_BUF_INIT(SIZE_MAX / 2);
+    if (isatty(STDOUT_FILENO)) {
+        dmpi_text_safe(&safe, text, strlen(text));
+        text = dmpi_buf_str(&safe);
+    }
+    fputs(text, stdout);
 }
 
 /* How much goes out without blocking once poll() says that some does. */

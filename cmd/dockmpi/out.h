@@ -14,6 +14,15 @@
 /** One line on stderr, "dockmpi: ...", with terminal control bytes neutralised. Thread-safe. */
 void dmpi_out_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/** One line on stdout with control bytes neutralised: what engines and containers call things is theirs. */
+void dmpi_out_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/**
+ * A text of several lines on stdout that a person reads or a program: control bytes other than newline and
+ * tab are neutralised on a terminal, elsewhere the text stays what it is, such as a script that runs.
+ */
+void dmpi_out_text(const char *text);
+
 /** Whether standard output is a pipe or socket whose reader has left, as `head` does. */
 bool dmpi_out_reader_left(void);
 

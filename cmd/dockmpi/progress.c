@@ -92,16 +92,17 @@ void dmpi_progress_set(const char *what, bool final, const char *fmt, ...)
     dmpi_autofree char *raw = dmpi_xvasprintf(fmt, args);
     va_end(args);
     dmpi_autofree char *text = dmpi_text_print_safe(raw);
+    dmpi_autofree char *name = dmpi_text_print_safe(what);
     pthread_mutex_lock(&lock);
     if (live) {
-        struct line *line = find_line(what);
+        struct line *line = find_line(name);
         free(line->text);
         line->text = DMPI_STEAL(text);
         line->final = final;
         erase();
         draw();
     } else if (started && final) {
-        fprintf(stderr, "%s: %s\n", what, text);
+        fprintf(stderr, "%s: %s\n", name, text);
     }
     pthread_mutex_unlock(&lock);
 }

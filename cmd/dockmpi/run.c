@@ -127,7 +127,7 @@ static void print_plan(const struct dmpi_run_cmd *o, json_t *plan)
         json_object_del(plan, "text");
         dmpi_out_json(json_incref(plan));
     } else {
-        fputs(dmpi_json_str(plan, "text"), stdout);
+        dmpi_out_text(dmpi_json_str(plan, "text"));
     }
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "cluster/up.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -61,11 +60,11 @@ static void print_changes(const struct dmpi_spec *spec, const struct dmpi_up_res
     for (size_t i = 0; i < r->n; i++) {
         const struct dmpi_up_member *m = &r->members[i];
         if (m->change == DMPI_REPLACED || m->change == DMPI_REMOVED || m->change == DMPI_FAILED)
-            printf("%s: %s%s%s\n", m->container, dmpi_change_name(m->change), *m->why ? ": " : "",
-                   m->why);
+            dmpi_out_line("%s: %s%s%s", m->container, dmpi_change_name(m->change),
+                          *m->why ? ": " : "", m->why);
     }
-    printf("cluster %s: %d of %d workers ready%s\n", spec->name, r->workers_ready,
-           r->workers_wanted, dmpi_up_unchanged(r) ? "; nothing changed" : "");
+    dmpi_out_line("cluster %s: %d of %d workers ready%s", spec->name, r->workers_ready,
+                  r->workers_wanted, dmpi_up_unchanged(r) ? "; nothing changed" : "");
 }
 
 static void print_node_errors(const struct dmpi_up_result *r)
