@@ -133,8 +133,8 @@ impostor() {
 impostor worker
 impostor job
 for words in 'ps' 'jobs' 'jobs -v' 'ps --json' 'doctor' 'run -- true' 'logs' 'cancel' 'up --dry-run' 'exec -- true' 'down --dry-run' 'jobs --prune' 'up' 'down'; do
-    # shellcheck disable=SC2086
-    t dockmpi ${words%% *} --name "$c" $(case $words in *' '*) echo "${words#* }" ;; esac)
+    read -ra args <<<"$words"
+    t dockmpi "${args[0]}" --name "$c" "${args[@]:1}"
     harmless "harmless: $words"
     [ "$words" != jobs ] || like "$out" 'prog\\x1b\]0;owned' 'and shown as it is'
 done
@@ -165,8 +165,8 @@ python3 engine.py "$PWD/e.sock" 2>/dev/null &
 liar=$!
 wait_until 60 test -S e.sock
 for words in 'ps' 'ps -v' 'up' 'up --json' 'run -- true' 'doctor' 'down' 'image ls' 'image push cpu' 'exec -- true'; do
-    # shellcheck disable=SC2086
-    t env DOCKER_HOST="unix://$PWD/e.sock" "$DOCKMPI" $words
+    read -ra args <<<"$words"
+    t env DOCKER_HOST="unix://$PWD/e.sock" "$DOCKMPI" "${args[@]}"
     harmless "harmless: $words, an engine that lies"
 done
 like "$err" 'owned' 'it had its say'
