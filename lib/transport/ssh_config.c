@@ -206,6 +206,9 @@ static int ask_ssh(struct dmpi_ssh_config *c, const struct dmpi_endpoint *ep,
         return dmpi_err_set(err, DMPI_EINVAL,
                             "%s -G %s fails: is there a mistake in the ssh configuration?",
                             c->program, ep->host);
+    if (text.overflow)
+        return dmpi_err_set(err, DMPI_EPARSE, "%s -G %s prints more than %u KiB", c->program,
+                            ep->host, CONFIG_MAX >> 10);
     dmpi_ssh_config_parse(c, dmpi_buf_str(&text));
     return 0;
 }
@@ -268,5 +271,5 @@ char *dmpi_ssh_config_expand(const struct dmpi_ssh_config *c, const char *comman
             return NULL;
         }
     }
-    return dmpi_buf_steal(&text);
+    return text.overflow ? NULL : dmpi_buf_steal(&text);
 }

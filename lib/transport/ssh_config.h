@@ -35,8 +35,8 @@ void dmpi_ssh_config_free(struct dmpi_ssh_config *c);
 void dmpi_ssh_config_parse(struct dmpi_ssh_config *c, const char *text);
 
 /*
- * Replaces %h %p %r %n %d %% of a ProxyCommand or IdentityFile. NULL when it holds a token that only ssh knows. The
- * result is the caller's.
+ * Replaces %h %p %r %n %d %% of a ProxyCommand or IdentityFile. NULL when it holds a token that only ssh knows, or
+ * when the result would be longer than 64 KiB. The result is the caller's.
  */
 char *dmpi_ssh_config_expand(const struct dmpi_ssh_config *c, const char *command);
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -60,6 +61,32 @@ static void expands_tokens(void **state)
         else
             assert_null(text);
     }
+}
+
+/* A command that is cut is another command. */
+static void too_much_is_refused_and_not_cut(void **state)
+{
+    (void)state;
+    struct dmpi_ssh_config c = {.port = 22};
+    dmpi_autofree char *many = dmpi_xmalloc(70001);
+    memset(many, 'x', 70000);
+    many[70000] = '\0';
+    assert_null(dmpi_ssh_config_expand(&c, many));
+    char path[] = "/tmp/dockmpi-test-XXXXXX";
+    int fd = mkstemp(path);
+    static const char script[] = "#!/bin/sh\necho proxycommand safe\nyes 'identityfile /a' | "
+                                 "head -n 30000\necho proxycommand none\n";
+    assert_int_equal(write(fd, script, sizeof(script) - 1), sizeof(script) - 1);
+    assert_int_equal(fchmod(fd, 0700), 0);
+    close(fd);
+    char host[] = "h.example";
+    struct dmpi_endpoint ep = {.scheme = DMPI_SSH, .host = host};
+    struct dmpi_err err;
+    setenv("DOCKMPI_SSH", path, 1);
+    assert_int_equal(dmpi_ssh_config_load(&c, &ep, NULL, &err), -1);
+    assert_non_null(strstr(err.msg, "-G h.example prints more than 256 KiB"));
+    dmpi_ssh_config_free(&c);
+    unlink(path);
 }
 
 /* ssh -G prints it as the user wrote it. */
@@ -159,6 +186,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_what_ssh_says),
         cmocka_unit_test(expands_tokens),
+        cmocka_unit_test(too_much_is_refused_and_not_cut),
         cmocka_unit_test(identity_files_with_tokens),
         cmocka_unit_test(settings_that_only_ssh_honours),
         cmocka_unit_test(composes_a_command_line),
