@@ -111,27 +111,38 @@ static char *output_of(const char *command)
     return dmpi_xstrdup(line);
 }
 
-static void test_ssh_keygen_reads_ours(void **state)
+static void check_with_ssh_keygen(const char *path, const char *comment)
 {
     DMPI_AUTO(dmpi_buf_free) struct dmpi_buf text = DMPI_BUF_INIT_SECRET(4096);
-    char dir[] = "/tmp/dockmpi-test-XXXXXX";
     struct dmpi_key key;
     struct dmpi_err err;
+
+    dmpi_autofree char *show = dmpi_xasprintf("ssh-keygen -y -P '' -f %s", path);
+    assert_int_equal(dmpi_key_make(&key, &err), 0);
+    dmpi_key_openssh_private(&text, &key, comment);
+    assert_int_equal(dmpi_io_write_file_atomic(path, text.data, text.len, 0600, &err), 0);
+    dmpi_autofree char *shown = output_of(show);
+    dmpi_autofree char *line = dmpi_key_public_line(&key, comment);
+    assert_string_equal(shown, line);
+}
+
+/* Other keys, and comments of every length of the padding that follows them. */
+static void test_ssh_keygen_reads_ours(void **state)
+{
+    char dir[] = "/tmp/dockmpi-test-XXXXXX";
 
     (void)state;
     if (access("/usr/bin/ssh-keygen", X_OK) != 0)
         skip();
     assert_non_null(mkdtemp(dir));
     dmpi_autofree char *path = dmpi_xasprintf("%s/key", dir);
-    dmpi_autofree char *show = dmpi_xasprintf("ssh-keygen -y -P '' -f %s", path);
-    assert_int_equal(dmpi_key_make(&key, &err), 0);
-    dmpi_key_openssh_private(&text, &key, "a comment");
-    assert_int_equal(dmpi_io_write_file_atomic(path, text.data, text.len, 0600, &err), 0);
-    dmpi_autofree char *shown = output_of(show);
-    dmpi_autofree char *line = dmpi_key_public_line(&key, "a comment");
+    for (size_t len = 0; len <= 9; len++) {
+        dmpi_autofree char *comment = dmpi_xstrndup("a comment", len);
+        if (len != 2) /* not one that ends in a space */
+            check_with_ssh_keygen(path, comment);
+    }
     unlink(path);
     rmdir(dir);
-    assert_string_equal(shown, line);
 }
 
 static void test_we_read_ssh_keygens(void **state)
