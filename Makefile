@@ -74,7 +74,7 @@ LIB        := $(BUILD)/libdockmpi.a
 BIN        := $(BUILD)/dockmpi
 
 .DEFAULT_GOAL := all
-.PHONY: lab lab-down all lib unit-bin fuzz-bin bench-bin demo test check unit golden e2e lint format fuzz bench \
+.PHONY: lab lab-down all lib unit-bin fuzz-bin bench-bin demo test check unit golden e2e lint format fuzz bench soak \
         install uninstall clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -180,6 +180,10 @@ lab-down:
 
 bench: all bench-bin
 	@tests/bench/run
+
+ROUNDS ?= 500
+soak: all bench-bin
+	@tests/soak/run $(ROUNDS)
 
 install: all
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(DATADIR) $(DESTDIR)$(DOCDIR)

@@ -4,8 +4,9 @@
 // usage: measure RESULT COMMAND [ARG...]
 // Writes one line to the file RESULT: wall time in microseconds, peak of the resident memory,
 // its highest sample in the first and in the second half of the run (all in KiB; equal halves mean
-// flat), and the exit code, which is also that of measure.
+// flat), the exit code, which is also that of measure, and the most descriptors that a sample saw.
 
+#include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 enum { MAX_SAMPLES = 1 << 16, SAMPLE_MS = 20 };
 
 static long samples[MAX_SAMPLES];
+static long most_open;
 
 static double now_us(void)
 {
@@ -42,6 +44,27 @@ static long resident(pid_t pid)
     return kib;
 }
 
+// Open descriptors of the process now.
+static long descriptors(pid_t pid)
+{
+    char path[64];
+    long n = 0;
+    snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+    DIR *dir = opendir(path);
+    for (struct dirent *entry; dir && (entry = readdir(dir));)
+        n += entry->d_name[0] != '.';
+    if (dir)
+        closedir(dir);
+    return n;
+}
+
+static void sample(pid_t pid, int n)
+{
+    long now_open = descriptors(pid);
+    samples[n] = resident(pid);
+    most_open = now_open > most_open ? now_open : most_open;
+}
+
 static long highest(int from, int to)
 {
     long most = 0;
@@ -58,7 +81,7 @@ static int watch(pid_t pid, const sigset_t *child, int *status, struct rusage *u
     const struct timespec pause = {.tv_nsec = SAMPLE_MS * 1000000L};
     while (wait4(pid, status, WNOHANG, usage) == 0) {
         if (sigtimedwait(child, NULL, &pause) < 0 && n < MAX_SAMPLES)
-            samples[n++] = resident(pid);
+            sample(pid, n++);
     }
     return n;
 }
@@ -96,8 +119,8 @@ int main(int argc, char **argv)
         perror(argv[1]);
         return 1;
     }
-    fprintf(f, "%.0f %ld %ld %ld %d\n", end - begin, usage.ru_maxrss, highest(0, n / 2),
-            highest(n / 2, n), code_of(status));
+    fprintf(f, "%.0f %ld %ld %ld %d %ld\n", end - begin, usage.ru_maxrss, highest(0, n / 2),
+            highest(n / 2, n), code_of(status), most_open);
     fclose(f);
     return code_of(status);
 }
