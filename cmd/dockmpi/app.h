@@ -73,6 +73,13 @@ int dmpi_session_open(struct dmpi_session *out, const struct dmpi_common *common
                       struct dmpi_err *err);
 void dmpi_session_close(struct dmpi_session *session);
 
+/** The same with the nodes at these endpoints in place of a cluster file. */
+int dmpi_session_open_at(struct dmpi_session *out, const struct dmpi_common *common,
+                         const struct dmpi_strv *nodes, struct dmpi_err *err);
+
+/** The names that `up` noted and nobody took down yet, sorted. The caller frees them. */
+struct dmpi_strv dmpi_session_noted(void);
+
 /** Notes which cluster file `up` used for a name, so that later verbs need no -f. Never fails. */
 void dmpi_session_remember(const struct dmpi_spec *spec);
 

@@ -4,6 +4,7 @@
  * cluster on the local engine. The note is a cache of one path, nothing that could go stale
  * beyond it: the containers' labels are the truth.
  */
+#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -69,19 +70,54 @@ void dmpi_session_forget(const char *name)
         unlink(path);
 }
 
+static int open_session(struct dmpi_session *out, const struct dmpi_flags *flags,
+                        struct dmpi_err *err)
+{
+    *out = (struct dmpi_session){0};
+    if (dmpi_spec_make(&out->spec, flags, err) < 0)
+        return -1;
+    out->fleet = dmpi_fleet_new(out->spec.nodes, out->spec.n_nodes, 0);
+    return 0;
+}
+
 int dmpi_session_open(struct dmpi_session *out, const struct dmpi_common *common,
                       struct dmpi_err *err)
 {
-    *out = (struct dmpi_session){0};
     dmpi_autofree char *noted =
         common->file ? NULL : noted_file(common->name ? common->name : "default");
     struct dmpi_flags flags = {.file = common->file ? common->file : noted, .name = common->name};
     if (noted)
         dmpi_debug("the cluster file is %s, as noted by the last up", noted);
-    if (dmpi_spec_make(&out->spec, &flags, err) < 0)
-        return -1;
-    out->fleet = dmpi_fleet_new(out->spec.nodes, out->spec.n_nodes, 0);
-    return 0;
+    return open_session(out, &flags, err);
+}
+
+int dmpi_session_open_at(struct dmpi_session *out, const struct dmpi_common *common,
+                         const struct dmpi_strv *nodes, struct dmpi_err *err)
+{
+    struct dmpi_flags flags = {.nodes = *nodes, .name = common->name};
+    return open_session(out, &flags, err);
+}
+
+struct dmpi_strv dmpi_session_noted(void)
+{
+    static const char ending[] = ".json";
+    dmpi_autofree char *cache = dmpi_io_cache_dir();
+    dmpi_autofree char *path = dmpi_io_join(cache, "clusters");
+    struct dmpi_strv names = DMPI_STRV_INIT;
+    DIR *folder = opendir(path);
+    const struct dirent *entry;
+    while (folder && (entry = readdir(folder))) {
+        if (!dmpi_text_ends_with(entry->d_name, ending))
+            continue;
+        size_t len = strlen(entry->d_name) - (sizeof ending - 1);
+        dmpi_autofree char *name = dmpi_xstrndup(entry->d_name, len);
+        if (dmpi_text_name_ok(name))
+            dmpi_strv_add(&names, name);
+    }
+    if (folder)
+        closedir(folder);
+    dmpi_strv_sort(&names);
+    return names;
 }
 
 void dmpi_session_close(struct dmpi_session *session)

@@ -2,18 +2,25 @@
 #include "cluster/down.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "cluster/leftover.h"
 #include "engine/containers.h"
 #include "fleet/fleet.h"
 #include "fleet/parallel.h"
+#include "spec/endpoint.h"
+
+#define LOOK_MS 30000
 
 struct down {
     struct dmpi_fleet *fleet;
     const struct dmpi_down_opts *opts;
     const struct dmpi_ctl *ctl;
     const struct dmpi_state *state;
+    const char *cluster;
+    bool *processes;      // one a node
     pthread_mutex_t lock; // one report at a time
 };
 
@@ -67,6 +74,9 @@ static int remove_all(struct dmpi_engine *engine, size_t node, void *arg, struct
     }
     dmpi_autofree struct dmpi_err *errs = dmpi_xcalloc(on.n, sizeof(*errs));
     on.errs = errs;
+    struct dmpi_leftover of = {.cluster = down->cluster, .members = members, .n = on.n};
+    of.visible =
+        dmpi_fleet_endpoint(down->fleet, node)->scheme == DMPI_UNIX && dmpi_leftover_see(&of);
     dmpi_parallel(on.n, DMPI_NODE_WINDOW, remove_one, &on);
     for (size_t i = 0; i < on.n; i++) {
         if (errs[i].code != DMPI_OK) {
@@ -74,7 +84,9 @@ static int remove_all(struct dmpi_engine *engine, size_t node, void *arg, struct
             return -1;
         }
     }
-    return 0;
+    down->processes[node] = of.visible;
+    struct dmpi_ctl within = dmpi_ctl_within(down->ctl, LOOK_MS);
+    return dmpi_leftover_look(&of, engine, &within, err);
 }
 
 // An error of the first look or of a removal says more than that something is left.
@@ -122,9 +134,11 @@ int dmpi_cluster_down(struct dmpi_fleet *fleet, const char *cluster,
 {
     *result = (struct dmpi_down_result){0};
     struct dmpi_state *found = &result->removed;
-    struct down down = {.fleet = fleet, .opts = opts, .ctl = ctl, .state = found};
-    if (dmpi_state_load(found, fleet, cluster, ctl, err) == 0 && found->n == 0)
-        return 0;
+    struct down down = {
+        .fleet = fleet, .opts = opts, .ctl = ctl, .state = found, .cluster = cluster};
+    dmpi_state_load(found, fleet, cluster, ctl, err); // each node's own error is in found->errs
+    result->processes = dmpi_xcalloc(found->n_nodes, sizeof(*result->processes));
+    down.processes = result->processes;
     pthread_mutex_init(&down.lock, NULL);
     dmpi_autofree struct dmpi_err *errs = dmpi_xcalloc(found->n_nodes, sizeof(*errs));
     dmpi_fleet_each(fleet, ctl, 0, remove_all, &down, errs);
@@ -132,7 +146,8 @@ int dmpi_cluster_down(struct dmpi_fleet *fleet, const char *cluster,
         keep_first(&found->errs[i], &errs[i]);
     struct dmpi_state left DMPI_AUTO(dmpi_state_free) = {0};
     struct dmpi_err ignored = DMPI_ERR_INIT; // each node's own error is in left.errs
-    look_again(&left, &down, cluster, &ignored);
+    if (found->n > 0)
+        look_again(&left, &down, cluster, &ignored);
     judge_left(result, &left, fleet);
     pthread_mutex_destroy(&down.lock);
     if (dmpi_fleet_sum(fleet, found->errs, err) != 0)
@@ -145,5 +160,6 @@ void dmpi_down_result_free(struct dmpi_down_result *result)
     if (!result)
         return;
     dmpi_state_free(&result->removed);
+    free(result->processes);
     *result = (struct dmpi_down_result){0};
 }

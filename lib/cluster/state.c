@@ -45,6 +45,19 @@ static char *first_name(const json_t *entry)
     return dmpi_xstrdup(name[0] == '/' ? name + 1 : name);
 }
 
+// Volumes that the image asks for and nobody named: 64 hexadecimal digits.
+static void add_volumes(struct dmpi_strv *out, const json_t *entry)
+{
+    const json_t *mounts = dmpi_json_arr(entry, "Mounts");
+    for (size_t i = 0; i < json_array_size(mounts); i++) {
+        const json_t *mount = json_array_get(mounts, i);
+        const char *type = dmpi_json_str(mount, "Type"), *name = dmpi_json_str(mount, "Name");
+        if (type && name && strcmp(type, "volume") == 0 && strlen(name) == 64 &&
+            strspn(name, "0123456789abcdef") == 64)
+            dmpi_strv_add(out, name);
+    }
+}
+
 static bool member_parse(struct dmpi_member *out, const json_t *entry, size_t node)
 {
     const json_t *labels = dmpi_json_obj(entry, "Labels");
@@ -70,6 +83,7 @@ static bool member_parse(struct dmpi_member *out, const json_t *entry, size_t no
     out->job_name = label(labels, DMPI_LABEL_JOBNAME);
     out->program = label(labels, DMPI_LABEL_PROGRAM);
     out->ranks = label_int(labels, DMPI_LABEL_RANKS);
+    add_volumes(&out->volumes, entry);
     return true;
 }
 
@@ -80,6 +94,7 @@ static void member_free(struct dmpi_member *m)
                              m->origin, m->job,       m->job_name, m->program};
     for (size_t i = 0; i < DMPI_ARRAY_LEN(strings); i++)
         free(strings[i]);
+    dmpi_strv_free(&m->volumes);
 }
 
 // "2026-11-21T10:11:12.123456789Z" in milliseconds since the epoch; 0 for Go's zero time and for

@@ -10,6 +10,7 @@
 
 #include "base/ctl.h"
 #include "base/err.h"
+#include "base/strv.h"
 #include "spec/plan.h"
 
 struct dmpi_fleet;
@@ -35,11 +36,12 @@ struct dmpi_member {
     char *job_name; // what the user calls it; "": nothing
     char *program;
     int ranks;
-    int64_t created;  // seconds since the epoch
-    int64_t started;  // jobs only; milliseconds since the epoch, 0: never
-    int64_t finished; // jobs only; milliseconds since the epoch, 0: not yet
-    int exit_code;    // jobs that ended; -1 otherwise
-    bool oom_killed;  // jobs only
+    int64_t created;          // seconds since the epoch
+    int64_t started;          // jobs only; milliseconds since the epoch, 0: never
+    int64_t finished;         // jobs only; milliseconds since the epoch, 0: not yet
+    int exit_code;            // jobs that ended; -1 otherwise
+    bool oom_killed;          // jobs only
+    struct dmpi_strv volumes; // anonymous ones: the engine named them and removes them with it
 };
 
 struct dmpi_state {

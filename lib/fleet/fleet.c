@@ -57,6 +57,11 @@ const char *dmpi_fleet_name(const struct dmpi_fleet *fleet, size_t node)
     return fleet->nodes[node].name;
 }
 
+const struct dmpi_endpoint *dmpi_fleet_endpoint(const struct dmpi_fleet *fleet, size_t node)
+{
+    return &fleet->nodes[node].ep;
+}
+
 static int open_locked(struct dmpi_fleet *fleet, size_t node, const struct dmpi_ctl *ctl,
                        struct dmpi_err *err)
 {

@@ -10,6 +10,7 @@
 #include "base/ctl.h"
 #include "base/err.h"
 
+struct dmpi_endpoint;
 struct dmpi_engine;
 struct dmpi_node;
 struct dmpi_fleet;
@@ -33,6 +34,9 @@ size_t dmpi_fleet_size(const struct dmpi_fleet *fleet);
 
 // The name of a node, borrowed from the fleet's nodes.
 const char *dmpi_fleet_name(const struct dmpi_fleet *fleet, size_t node);
+
+// How a node's engine is reached, borrowed from the fleet's nodes.
+const struct dmpi_endpoint *dmpi_fleet_endpoint(const struct dmpi_fleet *fleet, size_t node);
 
 // Gives the engine of a node, borrowed until dmpi_fleet_free, and opens it on first use. Callers on
 // several threads wait for the one that opens. A failure is remembered, so that a dead node costs

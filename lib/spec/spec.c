@@ -55,6 +55,18 @@ static int local_node(struct dmpi_draft *d, struct dmpi_err *err)
     return dmpi_draft_local(d, &node->ep, err);
 }
 
+static int nodes_of_flags(struct dmpi_draft *d, struct dmpi_err *err)
+{
+    const struct dmpi_strv *nodes = &d->flags->nodes;
+    for (size_t i = 0; i < nodes->n; i++) {
+        struct dmpi_node *node = dmpi_draft_add(d);
+        node->name = dmpi_xstrdup(nodes->v[i]);
+        if (dmpi_endpoint_parse(&node->ep, nodes->v[i], err))
+            return dmpi_err_wrap(err, "--node");
+    }
+    return 0;
+}
+
 // ---- flags -------------------------------------------------------------------------------------
 
 static void replace(char **out, const char *value)
@@ -203,12 +215,12 @@ static int check_unique(const struct dmpi_draft *d, struct dmpi_err *err)
     qsort(engines.v, engines.n, sizeof(*engines.v), compare_keys);
     for (size_t i = 1; i < s->n_nodes; i++) {
         if (strcmp(names.v[i - 1], names.v[i]) == 0)
-            return dmpi_err_set(err, DMPI_EINVAL, "%s: two nodes are called '%s'", s->file,
-                                names.v[i]);
+            return dmpi_err_set(err, DMPI_EINVAL, "%s: two nodes are called '%s'",
+                                s->file ? s->file : "--node", names.v[i]);
         if (strcmp(engines.v[i - 1], engines.v[i]) == 0)
             return dmpi_err_set(err, DMPI_EINVAL,
                                 "%s: two nodes have the engine %s: give one node more workers",
-                                s->file, engines.v[i]);
+                                s->file ? s->file : "--node", engines.v[i]);
     }
     return 0;
 }
@@ -275,7 +287,7 @@ static int make(struct dmpi_spec *out, const struct dmpi_flags *flags, const cha
                            .flags = flags,
                            .local = local,
                            .defaults = {.slots = DMPI_UNSET, .workers = DMPI_UNSET}};
-    int rc = text ? read_text(&d, text, len, err) : 0;
+    int rc = text ? read_text(&d, text, len, err) : nodes_of_flags(&d, err);
     if (rc == 0 && out->n_nodes == 0)
         rc = local_node(&d, err);
     if (rc == 0 && (apply_flags(&d, err) || finish(&d, err)))

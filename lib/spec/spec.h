@@ -74,12 +74,14 @@ struct dmpi_flags {
     const char *workdir;
     const char *ports;        // "30000-30199"
     const char *user;         // ssh user for nodes that name none
+    struct dmpi_strv nodes;   // endpoints in place of a file: "ssh://user@host"
     struct dmpi_strv volumes; // HOST:CONTAINER[:ro]
     struct dmpi_strv env;     // KEY=VALUE, or KEY: value of our own environment
 };
 
 // Reads flags->file when given, lets the flags win over it, fills in defaults, validates.
 // - Without a file: one node "local" with the endpoint that docker itself would use.
+// - With nodes: one node each, called as its endpoint is written.
 // - With a hostfile: one node a line, in its order; slots as there.
 // - --workers N is the number of workers in all, spread evenly over the nodes that bear workers.
 // - --image "a:2,b:1" gives the workers of a single node; "a" replaces the image of all workers.

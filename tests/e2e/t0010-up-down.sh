@@ -85,6 +85,7 @@ like "$out" "^$b " 'ps lists the second'
 before=$(ids "$a")
 ok 'down of the second' dockmpi down --name "$b"
 like "$out" 'removed 3 containers' 'down says what it removed'
+like "$out" "^checked local: no container, volume, network, process or key of cluster $b is left$" 'and that nothing is left'
 is "$(containers "$b")" '' 'the second is gone'
 is "$(ids "$a")" "$before" 'the first is untouched'
 
@@ -140,4 +141,18 @@ is "$(containers "$a" | wc -l)" 2 'down --dry-run removes nothing'
 ok 'down when the local state is gone' dockmpi down --name "$a"
 is "$(containers "$a")" '' 'nothing is left'
 ok 'a second down' dockmpi down --name "$a"
-is "$out$err" '' 'a second down is quiet'
+is "$out$err" "checked local: no container, volume, network or key of cluster $a is left" 'a second down only checks'
+
+# Endpoints in place of a cluster file, one of them of a host that is off.
+here=${DOCKER_HOST:-unix:///var/run/docker.sock}
+ok 'up' dockmpi up --name "$a" --workers 1 --image cpu
+exits 2 'down --node and -f' dockmpi down --node "$here" -f some.yaml
+exits 2 'down --node takes endpoints' dockmpi down --name "$a" --node ftp://host
+exits 125 'down with a node that does not answer' dockmpi down --name "$a" --node "$here" --node unix:///nonexistent/engine.sock --json
+like "$err" "dockmpi down --name $a --node unix:///nonexistent/engine.sock$" 'says how to finish later'
+like "$err" 'node unix:///nonexistent/engine.sock: no Docker engine' 'and why'
+json 'tells which node is clean' 'clean = {c["node"]: c["clean"] for c in r["checked"]}
+assert clean == {sys.argv[1]: True, "unix:///nonexistent/engine.sock": False}, r
+assert len(r["removed"]) == 2 and r["left"] == 0, r
+assert [c["processes_seen"] for c in r["checked"]] == [sys.argv[1].startswith("unix:"), False], r' "$here"
+is "$(containers "$a")" '' 'the other node is clean'

@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "cluster/down.h"
+#include "cluster/leftover.h"
 #include "cluster/state.h"
 #include "engine/engine.h"
 #include "fleet/fleet.h"
@@ -25,19 +26,26 @@
 
 struct node_script {
     const char *delete_status, *delete_body;
-    bool forgets; // a deleted container leaves the list
-    bool hangs;   // takes connections and says nothing
+    bool forgets;                   // a deleted container leaves the list
+    bool hangs;                     // takes connections and says nothing
+    const char *volumes, *networks; // answers; NULL: the engine has none
     atomic_int deleted, connections;
 };
+
+// Anonymous volumes have names like this.
+#define VOLUME "5e0e1f5bd5bd8d1e9ab5ddf8bd10afcf8bc4cb2fd4ffcaf5a16a6a4df85d8dca"
 
 static json_t *entry(const char *id, const char *name, const char *role, const char *index,
                      const char *state, const char *job)
 {
-    return json_pack("{s:s, s:[s], s:s, s:s, s:s, s:i, s:{s:s, s:s, s:s, s:s, s:s, s:s}}", "Id", id,
-                     "Names", name, "Image", "dockmpi/cpu", "ImageID", "sha256:1", "State", state,
-                     "Created", 1700000000, "Labels", "io.dockmpi.cluster", "lab",
-                     "io.dockmpi.role", role, "io.dockmpi.index", index, "io.dockmpi.node", "good",
-                     "io.dockmpi.slots", "4", "io.dockmpi.job", job);
+    return json_pack("{s:s, s:[s], s:s, s:s, s:s, s:i, s:[{s:s, s:s}, {s:s, s:s}], "
+                     "s:{s:s, s:s, s:s, s:s, s:s, s:s}}",
+                     "Id", id, "Names", name, "Image", "dockmpi/cpu", "ImageID", "sha256:1",
+                     "State", state, "Created", 1700000000, "Mounts", "Type", "volume", "Name",
+                     VOLUME, "Type", "volume", "Name", "named-by-the-user", "Labels",
+                     "io.dockmpi.cluster", "lab", "io.dockmpi.role", role, "io.dockmpi.index",
+                     index, "io.dockmpi.node", "good", "io.dockmpi.slots", "4", "io.dockmpi.job",
+                     job);
 }
 
 static void answer_list(int fd, const struct node_script *script)
@@ -72,6 +80,12 @@ static void serve(struct fake *fake, int fd, int n, void *arg)
                         "{\"State\":{\"Status\":\"exited\",\"ExitCode\":9,\"OOMKilled\":true,"
                         "\"StartedAt\":\"2026-11-21T10:00:00.5Z\","
                         "\"FinishedAt\":\"2026-11-21T10:00:02.25Z\"}}");
+        } else if (strstr(line, "/volumes")) {
+            fake_answer(fd, "200 OK", "application/json",
+                        script->volumes ? script->volumes : "{\"Volumes\":null}");
+        } else if (strstr(line, "/networks")) {
+            fake_answer(fd, "200 OK", "application/json",
+                        script->networks ? script->networks : "[]");
         } else if (strstr(line, "DELETE")) {
             atomic_fetch_add(&script->deleted, 1);
             fake_answer(fd, script->delete_status, "application/json", script->delete_body);
@@ -241,6 +255,66 @@ static void down_removes_and_proves_it(void **state)
     }
 }
 
+static void down_finds_what_outlives_a_container(void **state)
+{
+    (void)state;
+    static const char label[] = "\"Labels\":{\"io.dockmpi.cluster\":\"lab\"}";
+    static const struct {
+        const char *volumes, *networks, *error; // error NULL: nothing is left
+    } cases[] = {
+        {"{\"Volumes\":[]}", NULL, NULL},
+        {"{\"Volumes\":[{\"Name\":\"named-by-the-user\",\"Labels\":null}]}", NULL, NULL},
+        {"{\"Volumes\":[{\"Name\":\"" VOLUME "\"}]}", NULL, "volume " VOLUME " is still there"},
+        {"{\"Volumes\":[{\"Name\":\"v\",%s}]}", NULL, "`docker volume rm v`"},
+        {"{\"Volumes\":[{\"Name\":\"v\",\"Labels\":{\"io.dockmpi.cluster\":\"b\"}}]}", NULL, NULL},
+        {NULL, "[{\"Name\":\"n\"}]", "`docker network rm n`"},
+        {"[]", NULL, "wrong kind"},
+        {NULL, "{}", "wrong kind"},
+    };
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(cases); i++) {
+        struct lab lab;
+        struct dmpi_down_result result;
+        struct dmpi_err err = DMPI_ERR_INIT;
+        dmpi_autofree char *volumes = NULL;
+        const char *at = cases[i].volumes ? strstr(cases[i].volumes, "%s") : NULL;
+        if (at)
+            volumes = dmpi_xasprintf("%.*s%s%s", (int)(at - cases[i].volumes), cases[i].volumes,
+                                     label, at + 2);
+        lab_open(&lab, "204 No Content", "", true);
+        lab.good.volumes = volumes ? volumes : cases[i].volumes;
+        lab.good.networks = cases[i].networks;
+        dmpi_cluster_down(lab.fleet, "lab", NULL, NULL, &result, &err);
+        const struct dmpi_err *good = &result.removed.errs[GOOD];
+        if (cases[i].error ? !strstr(good->msg, cases[i].error) : good->code != DMPI_OK)
+            fail_msg("case %zu: %s", i, good->msg);
+        assert_false(result.processes[GOOD]); // its containers are nobody's
+        dmpi_down_result_free(&result);
+        lab_close(&lab);
+    }
+}
+
+static void processes_are_known_by_their_control_group(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool in;
+    } cases[] = {
+        {"", false},
+        {"0::/init.scope\n", false},
+        {"0::/system.slice/docker-" VOLUME ".scope\n", true},
+        {"12:pids:/docker/" VOLUME "\n11:cpu:/docker/" VOLUME "\n", true},
+        {"0::/machine.slice/libpod-" VOLUME ".scope/container\n", true},
+        {"0::/machine.slice/libpod-conmon-" VOLUME ".scope\n", false},
+        {"1:a:/libpod-conmon-" VOLUME "\n2:b:/libpod-" VOLUME "\n", true},
+        {VOLUME, true},
+    };
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(cases); i++)
+        if (dmpi_leftover_in_cgroup(cases[i].text, VOLUME) != cases[i].in)
+            fail_msg("case %zu", i);
+    assert_false(dmpi_leftover_in_cgroup("0::/\n", ""));
+}
+
 int main(void)
 {
     alarm(120);
@@ -249,6 +323,8 @@ int main(void)
         cmocka_unit_test(a_dead_node_costs_its_patience_once),
         cmocka_unit_test(a_cancel_is_not_remembered),
         cmocka_unit_test(down_removes_and_proves_it),
+        cmocka_unit_test(down_finds_what_outlives_a_container),
+        cmocka_unit_test(processes_are_known_by_their_control_group),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

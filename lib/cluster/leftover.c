@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+#include "cluster/leftover.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "engine/resources.h"
+#include "spec/labels.h"
+
+#define CGROUP_MAX 16384
+#define PATIENCE_MS 1000
+#define PAUSE_MS 50
+
+// --- processes ---------------------------------------------------------------------------------
+
+bool dmpi_leftover_in_cgroup(const char *text, const char *id)
+{
+    static const char helper[] = "conmon-";
+    const size_t len = sizeof(helper) - 1;
+    if (!*id)
+        return false;
+    for (const char *at = text; (at = strstr(at, id)); at++) {
+        if ((size_t)(at - text) < len || strncmp(at - len, helper, len) != 0)
+            return true;
+    }
+    return false;
+}
+
+// A file of /proc as text; "" when the process is gone.
+static void read_cgroup(char *text, size_t size, int proc, const char *pid)
+{
+    dmpi_autofree char *path = dmpi_xasprintf("%s/cgroup", pid);
+    int fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
+    size_t len = 0;
+    ssize_t got = 0;
+    while (fd >= 0 && len < size - 1 && (got = read(fd, text + len, size - 1 - len)) > 0)
+        len += (size_t)got;
+    text[len] = '\0';
+    if (fd >= 0)
+        close(fd);
+}
+
+// The pid of a process of one of the containers, 0: there is none.
+static long find_process(const struct dmpi_leftover *of)
+{
+    char text[CGROUP_MAX];
+    DIR *proc = opendir("/proc");
+    const struct dirent *entry;
+    long found = 0;
+    while (proc && !found && (entry = readdir(proc))) {
+        if (!isdigit((unsigned char)entry->d_name[0]))
+            continue;
+        read_cgroup(text, sizeof(text), dirfd(proc), entry->d_name);
+        for (size_t i = 0; i < of->n && !found; i++) {
+            if (dmpi_leftover_in_cgroup(text, of->members[i]->id))
+                found = strtol(entry->d_name, NULL, 10);
+        }
+    }
+    if (proc)
+        closedir(proc);
+    return found;
+}
+
+bool dmpi_leftover_see(const struct dmpi_leftover *of)
+{
+    return find_process(of) != 0;
+}
+
+static int look_for_processes(const struct dmpi_leftover *of, const struct dmpi_ctl *ctl,
+                              struct dmpi_err *err)
+{
+    const struct dmpi_ctl patience = dmpi_ctl_within(ctl, PATIENCE_MS);
+    long pid;
+    while ((pid = find_process(of)) != 0) {
+        if (dmpi_ctl_sleep(&patience, PAUSE_MS, err) == 0)
+            continue;
+        if (dmpi_ctl_check(ctl, err) != 0)
+            return -1;
+        return dmpi_err_set(
+            err, DMPI_ECONFLICT,
+            "process %ld of a removed container still runs: `kill -9 %ld` there, or "
+            "restart the engine",
+            pid, pid);
+    }
+    return 0;
+}
+
+// --- volumes and networks ------------------------------------------------------------------------
+
+static bool has_label(const struct dmpi_leftover *of, const json_t *entry)
+{
+    const char *value = dmpi_json_str(dmpi_json_obj(entry, "Labels"), DMPI_LABEL_CLUSTER);
+    return value && (!of->cluster || strcmp(value, of->cluster) == 0);
+}
+
+static bool was_anonymous_volume(const struct dmpi_leftover *of, const char *name)
+{
+    for (size_t i = 0; i < of->n; i++) {
+        if (dmpi_strv_has(&of->members[i]->volumes, name))
+            return true;
+    }
+    return false;
+}
+
+static int look_for_volumes(const struct dmpi_leftover *of, struct dmpi_engine *engine,
+                            const struct dmpi_ctl *ctl, struct dmpi_err *err)
+{
+    dmpi_json_auto json_t *list = NULL;
+    if (dmpi_volume_list(engine, ctl, &list, err) != 0)
+        return dmpi_err_wrap(err, "list volumes");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *entry = json_array_get(list, i);
+        const char *name = dmpi_json_str(entry, "Name");
+        if (name && (has_label(of, entry) || was_anonymous_volume(of, name)))
+            return dmpi_err_set(err, DMPI_ECONFLICT,
+                                "volume %s is still there: `docker volume rm %s` on that node",
+                                name, name);
+    }
+    return 0;
+}
+
+static int look_for_networks(const struct dmpi_leftover *of, struct dmpi_engine *engine,
+                             const struct dmpi_ctl *ctl, struct dmpi_err *err)
+{
+    dmpi_autofree char *filter = of->cluster ? dmpi_xasprintf(DMPI_LABEL_CLUSTER "=%s", of->cluster)
+                                             : dmpi_xstrdup(DMPI_LABEL_CLUSTER);
+    const char *labels[] = {filter, NULL};
+    dmpi_json_auto json_t *list = NULL;
+    if (dmpi_network_list(engine, ctl, labels, &list, err) != 0)
+        return dmpi_err_wrap(err, "list networks");
+    const char *name = dmpi_json_str(json_array_get(list, 0), "Name");
+    if (!name)
+        return 0;
+    return dmpi_err_set(err, DMPI_ECONFLICT,
+                        "network %s is still there: `docker network rm %s` on that node", name,
+                        name);
+}
+
+int dmpi_leftover_look(const struct dmpi_leftover *of, struct dmpi_engine *engine,
+                       const struct dmpi_ctl *ctl, struct dmpi_err *err)
+{
+    if (look_for_volumes(of, engine, ctl, err) != 0 || look_for_networks(of, engine, ctl, err) != 0)
+        return -1;
+    return of->visible ? look_for_processes(of, ctl, err) : 0;
+}

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+#ifndef DMPI_ENGINE_RESOURCES_H
+#define DMPI_ENGINE_RESOURCES_H
+
+#include <jansson.h>
+
+#include "base/ctl.h"
+#include "base/err.h"
+#include "engine/engine.h"
+
+/* What an engine keeps besides containers and images. */
+
+/* *out is a new array: "Volumes" of GET /volumes, all of them ([] when the engine has none). */
+int dmpi_volume_list(struct dmpi_engine *e, const struct dmpi_ctl *ctl, json_t **out,
+                     struct dmpi_err *err);
+
+/* *out is a new array as GET /networks answers it. labels: as for dmpi_container_list. */
+int dmpi_network_list(struct dmpi_engine *e, const struct dmpi_ctl *ctl, const char *const *labels,
+                      json_t **out, struct dmpi_err *err);
+
+#endif
