@@ -6,8 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/mem.h"
+
+#define NS ((int64_t)1000000000)
 
 int dmpi_text_int(long long *out, const char *s, long long min, long long max)
 {
@@ -115,6 +118,58 @@ int dmpi_text_duration(int64_t *out_ms, const char *s, struct dmpi_err *err)
                                 "'%s' is not a duration: write it like 90s, 10m or 1h30m", s);
     } while (*p);
     *out_ms = total;
+    return 0;
+}
+
+// Whether s begins like the pattern, in which 0 stands for any digit.
+static bool looks_like(const char *s, const char *pattern)
+{
+    for (; *pattern; s++, pattern++) {
+        if (*pattern == '0' ? !isdigit((unsigned char)*s) : *s != *pattern)
+            return false;
+    }
+    return true;
+}
+
+static int digits(const char *s, int n)
+{
+    int value = 0;
+    while (n-- > 0)
+        value = value * 10 + (*s++ - '0');
+    return value;
+}
+
+// The zone at the end of a time, in seconds to be subtracted; -1 when it is none.
+static int zone(int *out, const char *s)
+{
+    *out = 0;
+    if (strcmp(s, "Z") == 0)
+        return 0;
+    if ((!looks_like(s, "+00:00") && !looks_like(s, "-00:00")) || s[6])
+        return -1;
+    *out = (digits(s + 1, 2) * 60 + digits(s + 4, 2)) * (*s == '-' ? -60 : 60);
+    return 0;
+}
+
+int dmpi_text_time(int64_t *out_ns, const char *s)
+{
+    if (!looks_like(s, "0000-00-00T00:00:00"))
+        return -1;
+    struct tm tm = {.tm_year = digits(s, 4) - 1900,
+                    .tm_mon = digits(s + 5, 2) - 1,
+                    .tm_mday = digits(s + 8, 2),
+                    .tm_hour = digits(s + 11, 2),
+                    .tm_min = digits(s + 14, 2),
+                    .tm_sec = digits(s + 17, 2)};
+    const char *p = s + 19;
+    int64_t fraction = 0, unit = NS / 10;
+    if (*p == '.')
+        for (p++; isdigit((unsigned char)*p); p++, unit /= 10)
+            fraction += (*p - '0') * unit;
+    int east;
+    if (tm.tm_year < 70 || tm.tm_year > 300 || zone(&east, p) < 0)
+        return -1;
+    *out_ns = ((int64_t)timegm(&tm) - east) * NS + fraction;
     return 0;
 }
 

@@ -20,6 +20,10 @@ int dmpi_text_size(int64_t *out, const char *s, struct dmpi_err *err);
 // Milliseconds: "10m", "1h30m", "1.5s", "250ms", "2d"; a bare number is in seconds. Not negative.
 int dmpi_text_duration(int64_t *out_ms, const char *s, struct dmpi_err *err);
 
+// Nanoseconds since the epoch: "2026-11-21T10:11:12.123456789Z", with any number of digits after the
+// second and "+01:00" for the zone as well. 0, or -1 (*out kept) for what is none, also before 1970.
+int dmpi_text_time(int64_t *out_ns, const char *s);
+
 // Whether s is a name for clusters, nodes and the like: [a-z0-9][a-z0-9_.-]{0,62}.
 bool dmpi_text_name_ok(const char *s);
 // The same with the reason: "cluster name 'Lab': upper-case letters are not allowed". what is the

@@ -97,21 +97,11 @@ static void member_free(struct dmpi_member *m)
     dmpi_strv_free(&m->volumes);
 }
 
-// "2026-11-21T10:11:12.123456789Z" in milliseconds since the epoch; 0 for Go's zero time and for
-// what is no time.
+// In milliseconds since the epoch; 0 for Go's zero time and for what is no time.
 static int64_t time_parse(const char *text)
 {
-    struct tm tm = {0};
-    int year = 0, month = 0, used = 0;
-    if (!text ||
-        sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &year, &month, &tm.tm_mday, &tm.tm_hour,
-               &tm.tm_min, &tm.tm_sec, &used) != 6 ||
-        year < 1970)
-        return 0;
-    tm.tm_year = year - 1900;
-    tm.tm_mon = month - 1;
-    double fraction = text[used] == '.' ? strtod(text + used, NULL) : 0;
-    return (int64_t)timegm(&tm) * 1000 + (int64_t)(fraction * 1000);
+    int64_t ns = 0;
+    return text && dmpi_text_time(&ns, text) == 0 ? ns / 1000000 : 0;
 }
 
 // --- one node --------------------------------------------------------------------------------

@@ -207,9 +207,15 @@ int dmpi_container_logs(struct dmpi_engine *e, const struct dmpi_ctl *ctl, const
     dmpi_url_add_query_flag(&url, "timestamps", opts->timestamps);
     if (opts->tail >= 0)
         dmpi_url_add_query_int(&url, "tail", opts->tail);
-    if (opts->since > 0)
-        dmpi_url_add_query_int(&url, "since", opts->since);
+    if (opts->since_ns > 0) {
+        dmpi_autofree char *since =
+            dmpi_xasprintf("%lld.%09lld", (long long)opts->since_ns / 1000000000,
+                           (long long)opts->since_ns % 1000000000);
+        dmpi_url_add_query(&url, "since", since);
+    }
     dmpi_demux_init(&demux, streams);
+    demux.on_frame = opts->on_entry;
+    demux.arg = opts->arg;
     struct dmpi_sink sink = opts->tty ? streams->out : dmpi_sink_to_demux(&demux);
     struct dmpi_http req = {.method = "GET", .path = dmpi_buf_str(&url), .sink = &sink};
     if (dmpi_http_exchange(e, ctl, &req, err) != 0)

@@ -63,9 +63,12 @@ int dmpi_container_resize(struct dmpi_engine *e, const struct dmpi_ctl *ctl, con
 struct dmpi_logs_opts {
     bool follow;
     bool timestamps;
-    int64_t tail;  /* last lines only, negative: all */
-    int64_t since; /* unix seconds, 0: all */
-    bool tty;      /* the container has a terminal: not multiplexed */
+    int64_t tail;     /* last lines only, negative: all */
+    int64_t since_ns; /* nanoseconds since the epoch: not what was written before; 0: all */
+    bool tty;         /* the container has a terminal: not multiplexed */
+    /* Told before each entry of the log (a line; of longer ones a part) on stream 1 or 2; NULL: nobody. */
+    void (*on_entry)(void *arg, int stream);
+    void *arg;
 };
 #define DMPI_LOGS_ALL                                                                              \
     {                                                                                              \

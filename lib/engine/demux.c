@@ -27,6 +27,8 @@ static int open_frame(struct dmpi_demux *d, struct dmpi_err *err)
                             "container have a terminal?)",
                             h[0], h[1], h[2], h[3]);
     d->stream = h[0];
+    if (d->on_frame && d->stream != STREAM_ENGINE)
+        d->on_frame(d->arg, d->stream == STREAM_STDERR ? STREAM_STDERR : 1);
     d->left = (uint32_t)h[4] << 24 | (uint32_t)h[5] << 16 | (uint32_t)h[6] << 8 | h[7];
     return 0;
 }

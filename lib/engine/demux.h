@@ -21,6 +21,9 @@ struct dmpi_demux {
     int stream;    /* of the present frame: 0 or 1 stdout, 2 stderr, 3 an error of the engine */
     char note[256];
     size_t note_len;
+    /* Told where a frame of stream 1 or 2 begins; set after dmpi_demux_init, NULL: nobody. */
+    void (*on_frame)(void *arg, int stream);
+    void *arg;
 };
 
 void dmpi_demux_init(struct dmpi_demux *d, const struct dmpi_streams *streams);
