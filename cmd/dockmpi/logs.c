@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "job/jobs.h"
 #include "out.h"
+#include "since.h"
 #include "state.h"
 #include "verbs.h"
 
@@ -11,6 +12,7 @@ struct logs {
     struct dmpi_common common;
     bool follow, timestamps;
     long long tail;
+    const char *since;
 };
 
 static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err)
@@ -19,8 +21,10 @@ static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err
     const struct logs *o = arg;
     if (operands->n > 1)
         return dmpi_usage(err, "logs takes one job at most");
-    const struct dmpi_job_logs_opts opts = {
+    struct dmpi_job_logs_opts opts = {
         .follow = o->follow, .timestamps = o->timestamps, .tail = o->tail};
+    if (o->since && dmpi_since_parse(&opts.since_ns, o->since, err) < 0)
+        return -1;
     const struct dmpi_streams streams = {dmpi_out_sink(&out_fd), dmpi_out_sink(&err_fd)};
     struct dmpi_session session;
     struct dmpi_state state = {0};
@@ -47,6 +51,8 @@ static const struct dmpi_opt opts[] = {
      "with the time of every line", 0, 0},
     {"tail", 'n', DMPI_OPT_INT, offsetof(struct logs, tail), "N", "only the last N lines", 0,
      INT64_MAX},
+    {"since", 0, DMPI_OPT_STR, offsetof(struct logs, since), "TIME",
+     "only what came since then: 10m, or 2026-11-21T10:00:00Z", 0, 0},
     {0},
 };
 

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "keys.h"
 #include "out.h"
 #include "sig.h"
 #include "spec/profile.h"
@@ -32,15 +33,21 @@ static json_t *result_json(const struct dmpi_run_result *r, bool detached)
     return o;
 }
 
-/* What a person must know besides the code, which mpirun does not tell. */
-static void tell(const struct dmpi_run_cmd *o, const struct dmpi_run_result *r)
+void dmpi_run_tell(const struct dmpi_run_result *r)
 {
-    if (r->timed_out)
+    if (r->left)
+        dmpi_out_note("job %s goes on; `dockmpi attach %s` comes back to it", r->job, r->job);
+    else if (r->timed_out)
         dmpi_out_note("job %s: canceled after --timeout", r->job);
     else if (r->canceled)
         dmpi_out_note("job %s: canceled; every rank has ended", r->job);
     if (r->oom_killed)
         dmpi_out_note("job %s: the engine killed it for want of memory", r->job);
+}
+
+static void tell(const struct dmpi_run_cmd *o, const struct dmpi_run_result *r)
+{
+    dmpi_run_tell(r);
     if (o->detach && o->common.json)
         dmpi_out_json(result_json(r, true));
     else if (o->detach)
@@ -177,10 +184,24 @@ static int dry_run(const struct dmpi_run_cmd *o, const struct dmpi_run_opts *opt
 }
 
 /* A job that our cancel ended counts as interrupted by our signal; one that was quicker keeps its code. */
-static int exit_code(const struct dmpi_run_result *r)
+int dmpi_run_exit_code(const struct dmpi_run_result *r)
 {
+    if (r->left)
+        return DMPI_EXIT_OK;
     bool by_us = r->exit_code == 128 + SIGTERM || r->exit_code == 128 + SIGKILL;
     return r->canceled && by_us && dmpi_sig_first() ? 128 + dmpi_sig_first() : r->exit_code;
+}
+
+static int watch_keys(struct dmpi_run_opts *opts, const struct dmpi_run_cmd *o,
+                      struct dmpi_err *err)
+{
+    struct dmpi_watch watch;
+    const char *keys = o->detach_keys ? o->detach_keys : DMPI_KEYS_DEFAULT;
+    if (dmpi_keys_watch(&watch, keys, o->interactive, err) < 0)
+        return -1;
+    opts->leave_fd = watch.leave_fd;
+    opts->stdin_fd = watch.stdin_fd;
+    return 0;
 }
 
 static int real_run(const struct dmpi_run_cmd *o, const struct dmpi_run_opts *opts,
@@ -188,15 +209,18 @@ static int real_run(const struct dmpi_run_cmd *o, const struct dmpi_run_opts *op
 {
     struct dmpi_session session;
     struct dmpi_run_result result = {0};
+    struct dmpi_run_opts now = *opts;
     int rc = dmpi_session_open(&session, &o->common, err);
+    if (rc == 0 && !o->detach)
+        rc = watch_keys(&now, o, err);
     if (rc == 0) {
         dmpi_progress_start();
-        rc = dmpi_run(session.fleet, &session.spec, opts, dmpi_app_ctl(), &result, err);
+        rc = dmpi_run(session.fleet, &session.spec, &now, dmpi_app_ctl(), &result, err);
         dmpi_progress_end();
     }
     if (rc == 0) {
         tell(o, &result);
-        rc = o->detach ? DMPI_EXIT_OK : exit_code(&result);
+        rc = o->detach ? DMPI_EXIT_OK : dmpi_run_exit_code(&result);
     }
     dmpi_run_result_free(&result);
     dmpi_session_close(&session);
@@ -237,6 +261,8 @@ const struct dmpi_opt dmpi_run_cmd_opts[] = {
      "where code goes and ranks start (default: that of the cluster)", 0, 0},
     {"detach", 'd', DMPI_OPT_FLAG, offsetof(struct dmpi_run_cmd, detach), NULL,
      "print the job's name and return while it runs", 0, 0},
+    {"detach-keys", 0, DMPI_OPT_STR, offsetof(struct dmpi_run_cmd, detach_keys), "KEYS",
+     "in a terminal: keys that leave the job running (default ctrl-p,ctrl-q)", 0, 0},
     {"interactive", 'i', DMPI_OPT_FLAG, offsetof(struct dmpi_run_cmd, interactive), NULL,
      "give rank 0 our standard input (Open MPI 5.0 loses parts of large ones)", 0, 0},
     {"map", 0, DMPI_OPT_FLAG, offsetof(struct dmpi_run_cmd, map), NULL,

@@ -13,7 +13,7 @@ struct dmpi_run_cmd {
     struct dmpi_common common;
     long long np, slots;
     struct dmpi_strv env, mca;
-    const char *job_name, *tune, *backend, *workdir, *image, *workers, *ports;
+    const char *job_name, *detach_keys, *tune, *backend, *workdir, *image, *workers, *ports;
     int64_t timeout_ms;
     bool detach, remove, interactive, dry_run, map, verify;
 };
@@ -28,6 +28,11 @@ extern const struct dmpi_opt dmpi_run_cmd_opts[];
 int dmpi_run_cmd_prepare(struct dmpi_run_opts *out, char **images, const struct dmpi_run_cmd *o,
                          const struct dmpi_strv *operands, struct dmpi_err *err);
 void dmpi_run_cmd_done(struct dmpi_run_opts *opts, char *images);
+
+/** What a person must know of a job's end besides its code. */
+void dmpi_run_tell(const struct dmpi_run_result *result);
+/** The exit code of the command that showed the job. */
+int dmpi_run_exit_code(const struct dmpi_run_result *result);
 
 /** The specification of a cluster that is not there, from -f, --image, --workers and --ports. */
 int dmpi_run_cmd_spec(struct dmpi_spec *out, const struct dmpi_run_cmd *o, struct dmpi_err *err);

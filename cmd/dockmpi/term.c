@@ -7,33 +7,53 @@
 #include <unistd.h>
 
 static struct termios saved;
-static bool raw;
+static bool changed;
 
 bool dmpi_term_interactive(void)
 {
     return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
 }
 
-void dmpi_term_restore(void)
+bool dmpi_term_is_ours(void)
 {
-    if (raw)
-        tcsetattr(STDIN_FILENO, TCSADRAIN, &saved);
-    raw = false;
+    return tcgetpgrp(STDIN_FILENO) == getpgrp();
 }
 
-void dmpi_term_raw(void)
+void dmpi_term_restore(void)
 {
-    if (raw || tcgetattr(STDIN_FILENO, &saved) < 0)
+    if (changed && dmpi_term_is_ours()) /* in the background it would stop us */
+        tcsetattr(STDIN_FILENO, TCSADRAIN, &saved);
+    changed = false;
+}
+
+static void change(const struct termios *mode)
+{
+    if (tcsetattr(STDIN_FILENO, TCSADRAIN, mode) < 0)
         return;
-    struct termios mode = saved;
-    cfmakeraw(&mode);
-    if (tcsetattr(STDIN_FILENO, TCSADRAIN, &mode) < 0)
-        return;
-    raw = true;
+    changed = true;
     static bool registered;
     if (!registered)
         atexit(dmpi_term_restore);
     registered = true;
+}
+
+void dmpi_term_raw(void)
+{
+    if (changed || tcgetattr(STDIN_FILENO, &saved) < 0)
+        return;
+    struct termios mode = saved;
+    cfmakeraw(&mode);
+    change(&mode);
+}
+
+void dmpi_term_key(char key)
+{
+    if (changed || tcgetattr(STDIN_FILENO, &saved) < 0)
+        return;
+    struct termios mode = saved;
+    mode.c_iflag &= ~(tcflag_t)IXON;
+    mode.c_cc[VEOL] = (cc_t)key;
+    change(&mode);
 }
 
 void dmpi_term_size(int *rows, int *cols)

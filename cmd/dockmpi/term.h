@@ -11,7 +11,16 @@ bool dmpi_term_interactive(void);
 /** Puts the terminal of stdin into raw mode; at exit it is as it was, whatever ends us but KILL. */
 void dmpi_term_raw(void);
 
-/** Ends raw mode. Harmless when it was never on. */
+/** Whether the terminal of stdin is read by us and not by who started us in the background. */
+bool dmpi_term_is_ours(void);
+
+/**
+ * Lines are typed and edited as ever, but `key` ends one at once, without Enter; Ctrl-S and Ctrl-Q
+ * become keys like others. At exit all is as it was.
+ */
+void dmpi_term_key(char key);
+
+/** Ends raw mode, or that of dmpi_term_key. Harmless when it was never on. */
 void dmpi_term_restore(void);
 
 /** The terminal's size; 24 by 80 when it is not known. */

@@ -15,6 +15,7 @@ extern const struct dmpi_verb dmpi_verb_explain;
 extern const struct dmpi_verb dmpi_verb_ps;
 extern const struct dmpi_verb dmpi_verb_jobs;
 extern const struct dmpi_verb dmpi_verb_logs;
+extern const struct dmpi_verb dmpi_verb_attach;
 extern const struct dmpi_verb dmpi_verb_wait;
 extern const struct dmpi_verb dmpi_verb_cancel;
 extern const struct dmpi_verb dmpi_verb_exec;

@@ -11,6 +11,8 @@
 #include "engine/containers.h"
 #include "fleet/fleet.h"
 #include "fleet/parallel.h"
+#include "job/await.h"
+#include "job/follow.h"
 
 #define GRACE_MS ((int64_t)10000)
 #define KILL_MS ((int64_t)15000) // patience for an engine that was told to kill
@@ -112,12 +114,18 @@ int dmpi_job_logs(struct dmpi_fleet *fleet, const struct dmpi_member *job,
                   const struct dmpi_job_logs_opts *opts, const struct dmpi_streams *streams,
                   const struct dmpi_ctl *ctl, struct dmpi_err *err)
 {
-    struct dmpi_engine *engine;
-    struct dmpi_logs_opts what = {
-        .follow = opts->follow, .timestamps = opts->timestamps, .tail = opts->tail};
-    if (dmpi_fleet_engine(&engine, fleet, job->node, ctl, err) < 0)
+    struct dmpi_follow f = DMPI_FOLLOW_INIT;
+    f.id = job->id;
+    f.streams = *streams;
+    f.once = !opts->follow;
+    f.timestamps = opts->timestamps;
+    f.tail = opts->tail;
+    f.since_ns = opts->since_ns;
+    if (f.once && f.tail == 0)
+        return 0;
+    if (dmpi_fleet_engine(&f.engine, fleet, job->node, ctl, err) < 0)
         return -1;
-    if (dmpi_container_logs(engine, ctl, job->id, &what, streams, err) < 0)
+    if (dmpi_follow_run(&f, ctl, err) < 0)
         return dmpi_err_wrap(err, "job %s: logs", job->job);
     return 0;
 }
@@ -170,7 +178,7 @@ static int wait_one(struct batch *b, struct dmpi_engine *engine, size_t i, struc
     if (strcmp(b->jobs[i]->state, "created") == 0 &&
         dmpi_job_started_wait(engine, b->jobs[i], b->ctl, err) < 0)
         return -1;
-    return dmpi_container_wait(engine, b->ctl, b->jobs[i]->id, &b->codes[i], err);
+    return dmpi_await_code(engine, b->jobs[i]->id, b->ctl, &b->codes[i], err);
 }
 
 int dmpi_jobs_wait(struct dmpi_fleet *fleet, const struct dmpi_member *const *jobs, size_t n,

@@ -94,6 +94,7 @@ static int attend(struct dmpi_run *r, struct dmpi_err *err)
     r->stream.timeout_at = r->opts->timeout_ms ? dmpi_now_ms() + r->opts->timeout_ms : 0;
     if (dmpi_job_stream_run(&r->stream, &result->exit_code, err) < 0)
         return dmpi_err_wrap(err, "job %s", result->job);
+    result->left = r->stream.left;
     result->canceled = r->stream.canceled;
     result->timed_out = r->stream.timed_out;
     result->oom_killed = r->stream.oom_killed;
@@ -148,7 +149,7 @@ static int go(struct dmpi_run *r, struct dmpi_err *err)
 // A job that did not come to its start leaves nothing; one that ended leaves its log if wanted.
 static void clean(struct dmpi_run *r, bool started)
 {
-    bool keep = started && (r->opts->keep || r->opts->detach);
+    bool keep = started && (r->opts->keep || r->opts->detach || r->stream.left);
     struct dmpi_err err;
     struct dmpi_ctl ctl = dmpi_ctl_within(NULL, CLEAN_MS);
     if (r->id && !keep && dmpi_container_remove(r->engine, &ctl, r->id, true, true, &err) < 0)
@@ -160,6 +161,7 @@ static int perform(struct dmpi_run *r, struct dmpi_err *err)
 {
     r->stream.cancel_fd = r->ctl->cancel_fd;
     r->stream.insist_fd = r->opts->insist_fd;
+    r->stream.leave_fd = r->opts->leave_fd;
     r->stream.stdin_fd = r->opts->detach ? -1 : r->opts->stdin_fd;
     r->stream.streams = r->opts->streams;
     int rc = dmpi_run_begin(r, err);

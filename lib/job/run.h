@@ -38,6 +38,7 @@ struct dmpi_run_opts {
     int stdin_fd;  // copied to rank 0 until its end; -1: no standard input. The mpirun of Open MPI
                    // 5.0 loses parts of what is more than some KiB
     int insist_fd; // readable: the user insists, the job is killed; -1: none
+    int leave_fd;  // readable: we go, the job goes on, its container stays; -1: none
     struct dmpi_streams streams; // the job's stdout and stderr as they come
     struct dmpi_transfer_progress progress;
     // Told once, before the job starts (may be NULL).
@@ -46,7 +47,7 @@ struct dmpi_run_opts {
 };
 #define DMPI_RUN_OPTS_INIT                                                                         \
     {                                                                                              \
-        .stdin_fd = -1, .insist_fd = -1                                                            \
+        .stdin_fd = -1, .insist_fd = -1, .leave_fd = -1                                            \
     }
 
 // Strings are owned and may be NULL.
@@ -56,6 +57,7 @@ struct dmpi_run_result {
     int np;
     int exit_code; // the job's own; 128 + signal when it was cancelled by us (143, 137)
     bool canceled, timed_out;
+    bool left; // it goes on: exit_code is not known
     bool oom_killed;
     struct dmpi_sync_result sync;
 };

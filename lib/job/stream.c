@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "base/json.h"
@@ -13,58 +14,93 @@
 #include "base/text.h"
 #include "engine/containers.h"
 #include "engine/top.h"
+#include "job/await.h"
 
 #define IN_SIZE ((size_t)64 * 1024)
 #define CALL_MS ((int64_t)15000)   // patience for one call after the user gave up
 #define CANCEL_MS ((int64_t)20000) // patience for a job that was asked to end
-#define FIND_MS ((int64_t)30000)   // how long a lost engine is looked for
-#define PAUSE_MS ((int64_t)300)
+#define GONE_MS ((int64_t)2000)    // for an answer that must be on its way
 #define SETTLE_MS ((int64_t)20)
 
 // --- outputs ---------------------------------------------------------------------------------
 
-// Hands data on, but for what was handed on before the connection was lost.
-static int deliver(struct dmpi_job_stream *s, int which, const char *data, size_t n,
-                   struct dmpi_err *err)
+// The user gave up while nobody read: the rest is dropped, so that the job can be seen to end.
+static int deliver(struct dmpi_job_stream *s, const struct dmpi_sink *to, const char *data,
+                   size_t n, struct dmpi_err *err)
 {
-    size_t pass = s->skip[which] < n ? (size_t)s->skip[which] : n;
-    s->skip[which] -= pass;
-    if (pass == n || s->mute)
+    if (s->mute)
         return 0;
-    s->seen[which] += n - pass;
-    int rc = dmpi_sink_write(&s->to[which], data + pass, n - pass, err);
-    // The user gave up while nobody read: the rest is dropped, so that the job can be seen to end.
+    int rc = dmpi_sink_write(to, data, n, err);
     s->mute = rc < 0 && err->code == DMPI_ECANCELED;
     return s->mute ? 0 : rc;
 }
 
 static int deliver_out(void *arg, const void *data, size_t n, struct dmpi_err *err)
 {
-    return deliver(arg, 0, data, n, err);
+    struct dmpi_job_stream *s = arg;
+    return deliver(s, &s->streams.out, data, n, err);
 }
 
 static int deliver_err(void *arg, const void *data, size_t n, struct dmpi_err *err)
 {
-    return deliver(arg, 1, data, n, err);
+    struct dmpi_job_stream *s = arg;
+    return deliver(s, &s->streams.err, data, n, err);
 }
 
-static struct dmpi_streams counted(struct dmpi_job_stream *s)
+// Counts what the live connection brought, so that the log can go on from there. In lines, because the
+// log replaces bytes that are no UTF-8.
+static void note(struct dmpi_follow *f, int which, const char *data, size_t n)
 {
-    return (struct dmpi_streams){.out = {.write = deliver_out, .arg = s},
-                                 .err = {.write = deliver_err, .arg = s}};
+    for (const char *newline; n > 0 && (newline = memchr(data, '\n', n));) {
+        f->lines[which]++;
+        f->bytes[which] = 0;
+        n -= (size_t)(newline + 1 - data);
+        data = newline + 1;
+    }
+    f->bytes[which] += n;
+}
+
+static int live_out(void *arg, const void *data, size_t n, struct dmpi_err *err)
+{
+    struct dmpi_job_stream *s = arg;
+    note(&s->follow, 0, data, n);
+    return deliver_out(arg, data, n, err);
+}
+
+static int live_err(void *arg, const void *data, size_t n, struct dmpi_err *err)
+{
+    struct dmpi_job_stream *s = arg;
+    note(&s->follow, 1, data, n);
+    return deliver_err(arg, data, n, err);
+}
+
+static void set_up(struct dmpi_job_stream *s, const struct dmpi_follow *from)
+{
+    s->follow = *from;
+    s->follow.engine = s->engine;
+    s->follow.id = s->id;
+    s->follow.streams = (struct dmpi_streams){.out = {.write = deliver_out, .arg = s},
+                                              .err = {.write = deliver_err, .arg = s}};
 }
 
 int dmpi_job_stream_open(struct dmpi_job_stream *s, const struct dmpi_ctl *ctl,
                          struct dmpi_err *err)
 {
-    struct dmpi_streams streams = counted(s);
-    s->to[0] = s->streams.out;
-    s->to[1] = s->streams.err;
+    const struct dmpi_streams live = {.out = {.write = live_out, .arg = s},
+                                      .err = {.write = live_err, .arg = s}};
+    const struct dmpi_follow whole = DMPI_FOLLOW_INIT;
+    set_up(s, &whole);
     s->in = dmpi_xmalloc(IN_SIZE);
     s->stdin_done = s->stdin_fd < 0;
-    dmpi_demux_init(&s->demux, &streams);
+    dmpi_demux_init(&s->demux, &live);
     return dmpi_container_attach(s->engine, ctl, s->id, DMPI_ATTACH_STDIN | DMPI_ATTACH_OUTPUT,
                                  &s->hijack, err);
+}
+
+void dmpi_job_stream_rejoin(struct dmpi_job_stream *s, const struct dmpi_follow *from)
+{
+    set_up(s, from);
+    s->stdin_done = true;
 }
 
 int dmpi_job_stream_feed(struct dmpi_job_stream *s, const void *tar, size_t len, bool last,
@@ -144,6 +180,7 @@ static bool readable(int fd)
 
 static void check_user(struct dmpi_job_stream *s)
 {
+    s->left = s->left || readable(s->leave_fd);
     if (!s->killed && readable(s->insist_fd)) {
         s->canceled = true;
         kill_now(s);
@@ -202,19 +239,20 @@ static bool pump_stdin(struct dmpi_job_stream *s)
 static int wait_ready(struct dmpi_job_stream *s, bool want_stdin, struct dmpi_err *err)
 {
     bool writing = s->in_pos < s->in_len || dmpi_hijack_wants_write(s->hijack);
-    struct pollfd fds[4] = {
+    struct pollfd fds[5] = {
         {.fd = dmpi_hijack_fd(s->hijack), .events = (short)(POLLIN | (writing ? POLLOUT : 0))},
         {.fd = s->kill_at ? -1 : s->cancel_fd, .events = POLLIN},
         {.fd = s->killed ? -1 : s->insist_fd, .events = POLLIN},
         {.fd = want_stdin ? s->stdin_fd : -1, .events = POLLIN},
+        {.fd = s->leave_fd, .events = POLLIN},
     };
-    return dmpi_ctl_poll_for(NULL, fds, 4, clock_ms(s), err) < 0 ? -1 : 0;
+    return dmpi_ctl_poll_for(NULL, fds, 5, clock_ms(s), err) < 0 ? -1 : 0;
 }
 
 // Until the connection ends; *lost when it broke.
 static int stream(struct dmpi_job_stream *s, bool *lost, struct dmpi_err *err)
 {
-    while (!s->ended) {
+    while (!s->ended && !s->left) {
         check_user(s);
         check_clock(s);
         bool want_stdin = pump_stdin(s);
@@ -229,32 +267,48 @@ static int stream(struct dmpi_job_stream *s, bool *lost, struct dmpi_err *err)
 
 // --- the end ---------------------------------------------------------------------------------
 
-// The job still runs, but the connection is gone: goes on from its log.
-static int follow_log(struct dmpi_job_stream *s, struct dmpi_err *err)
+// Everything that the user may say while the log is followed, as one descriptor. -1: none.
+static int user_fd(const struct dmpi_job_stream *s)
 {
-    struct dmpi_streams streams = counted(s);
-    struct dmpi_logs_opts opts = {.follow = true, .tail = -1};
-    struct dmpi_ctl ctl = DMPI_CTL_NONE;
-    ctl.cancel_fd = s->kill_at ? s->insist_fd : s->cancel_fd;
-    int64_t left = clock_ms(s);
-    if (left >= 0)
-        ctl = dmpi_ctl_within(&ctl, left + 1);
-    memcpy(s->skip, s->seen, sizeof(s->skip));
-    dmpi_debug("the connection to the job was lost; going on from its log");
-    if (dmpi_container_logs(s->engine, &ctl, s->id, &opts, &streams, err) == 0)
-        return 0;
-    bool expected =
-        err->code == DMPI_ECANCELED || err->code == DMPI_ETIMEOUT || err->code == DMPI_EUNREACHABLE;
-    return expected ? 0 : -1;
+    const int fds[] = {s->kill_at ? -1 : s->cancel_fd, s->killed ? -1 : s->insist_fd, s->leave_fd};
+    int all = epoll_create1(EPOLL_CLOEXEC);
+    for (size_t i = 0; all >= 0 && i < DMPI_ARRAY_LEN(fds); i++) {
+        struct epoll_event event = {.events = EPOLLIN};
+        if (fds[i] >= 0 && epoll_ctl(all, EPOLL_CTL_ADD, fds[i], &event) < 0)
+            dmpi_debug("descriptor %d cannot be waited for", fds[i]);
+    }
+    return all;
 }
 
-// What the log still has when the job ended during a loss.
-static int read_log(struct dmpi_job_stream *s, struct dmpi_err *err)
+// The job's log, from where the connection broke; until the job ends or the user or the clock has
+// something to say.
+static int follow_log(struct dmpi_job_stream *s, struct dmpi_err *err)
 {
-    struct dmpi_streams streams = counted(s);
+    struct dmpi_ctl ctl = DMPI_CTL_NONE;
+    int64_t left = s->killed ? CALL_MS : clock_ms(s);
+    ctl.cancel_fd = user_fd(s);
+    if (left >= 0)
+        ctl = dmpi_ctl_within(&ctl, left + 1);
+    int rc = dmpi_follow_run(&s->follow, &ctl, err);
+    if (ctl.cancel_fd >= 0)
+        close(ctl.cancel_fd);
+    if (rc < 0 && s->killed && err->code == DMPI_ETIMEOUT)
+        err->code = DMPI_EUNREACHABLE;
+    return rc;
+}
+
+// The code of a job that has ended. Its container may be gone by now, as with `run --rm`.
+static int learn_code(struct dmpi_job_stream *s, struct dmpi_await *await, int *code,
+                      struct dmpi_err *err)
+{
     struct dmpi_ctl ctl = dmpi_ctl_within(NULL, CALL_MS);
-    memcpy(s->skip, s->seen, sizeof(s->skip));
-    return dmpi_container_logs(s->engine, &ctl, s->id, NULL, &streams, err);
+    int rc = dmpi_container_wait(s->engine, &ctl, s->id, code, err);
+    bool gone = rc < 0 && err->code == DMPI_ENOTFOUND;
+    if (dmpi_await_end(await, gone ? GONE_MS : 0, code) && gone)
+        return 0;
+    return gone ? dmpi_err_set(err, DMPI_ENOTFOUND,
+                               "it was removed before its exit code could be learnt")
+                : rc;
 }
 
 static void check_memory(struct dmpi_job_stream *s)
@@ -266,31 +320,31 @@ static void check_memory(struct dmpi_job_stream *s)
         s->oom_killed = dmpi_json_bool(dmpi_json_obj(info, "State"), "OOMKilled", false);
 }
 
-// Learns the exit code; a job that goes on without its connection is followed by its log.
-static int find_end(struct dmpi_job_stream *s, int *code, bool lost, struct dmpi_err *err)
+// Without the live connection: the rest of the output comes from the log.
+static int follow(struct dmpi_job_stream *s, int *code, struct dmpi_err *err)
 {
-    int64_t give_up = 0;
-    for (;;) {
-        struct dmpi_ctl ctl = dmpi_ctl_within(NULL, lost ? PAUSE_MS : CALL_MS);
-        if (dmpi_container_wait(s->engine, &ctl, s->id, code, err) == 0)
-            return lost ? read_log(s, err) : 0;
+    struct dmpi_await await;
+    int rc = -1;
+    dmpi_await_start(&await, s->engine, s->id);
+    while (!s->left && (rc = follow_log(s, err)) < 0) {
+        if (err->code != DMPI_ECANCELED && err->code != DMPI_ETIMEOUT)
+            break;
         check_user(s);
         check_clock(s);
-        lost = true;
-        if (err->code == DMPI_ETIMEOUT) {
-            give_up = 0;
-            if (follow_log(s, err) < 0)
-                return -1;
-        } else if (err->code != DMPI_EUNREACHABLE) {
-            return -1;
-        } else if (give_up == 0) {
-            give_up = dmpi_now_ms() + FIND_MS;
-        } else if (dmpi_now_ms() > give_up || s->killed) {
-            return dmpi_err_wrap(err,
-                                 "the engine was lost while the job ran, and it may still run");
-        }
-        dmpi_ctl_sleep(NULL, PAUSE_MS, err);
     }
+    if (rc == 0)
+        return learn_code(s, &await, code, err);
+    dmpi_await_end(&await, 0, code);
+    return s->left ? 0 : -1;
+}
+
+static int find_end(struct dmpi_job_stream *s, int *code, bool lost, struct dmpi_err *err)
+{
+    struct dmpi_ctl ctl = dmpi_ctl_within(NULL, CALL_MS);
+    if (s->left || (!lost && dmpi_container_wait(s->engine, &ctl, s->id, code, err) == 0))
+        return 0;
+    dmpi_debug("the job goes on without our connection to it; its output comes from its log");
+    return follow(s, code, err);
 }
 
 // Nobody takes the job's output any more: it is ended. The connection goes first, because an engine
@@ -309,14 +363,17 @@ static void give_up(struct dmpi_job_stream *s)
 
 int dmpi_job_stream_run(struct dmpi_job_stream *s, int *code, struct dmpi_err *err)
 {
-    bool lost = false;
-    if (stream(s, &lost, err) < 0 || find_end(s, code, lost, err) < 0) {
-        if (err->code == DMPI_EUNREACHABLE)
+    bool lost = !s->hijack;
+    if ((s->hijack && stream(s, &lost, err) < 0) || find_end(s, code, lost, err) < 0) {
+        if (err->code == DMPI_ENOTFOUND)
             return -1;
+        if (err->code == DMPI_EUNREACHABLE)
+            return dmpi_err_wrap(err,
+                                 "the engine was lost while the job ran, and it may still run");
         give_up(s);
         return dmpi_err_wrap(err, "canceled");
     }
-    if (*code == 137 && !s->killed)
+    if (!s->left && *code == 137 && !s->killed)
         check_memory(s);
     return 0;
 }

@@ -13,6 +13,7 @@
 #include "engine/engine.h"
 #include "engine/hijack.h"
 #include "engine/stream.h"
+#include "job/follow.h"
 
 struct dmpi_job_stream {
     // Set by the caller; all borrowed.
@@ -20,18 +21,19 @@ struct dmpi_job_stream {
     const char *id;     // container
     int cancel_fd;      // readable: the job is asked to end; -1: none
     int insist_fd;      // readable: it is killed; -1: none
+    int leave_fd;       // readable: the job is left running; -1: none
     int stdin_fd;       // -1: none
     int64_t timeout_at; // on the clock of dmpi_now_ms(); 0: none
     struct dmpi_streams streams;
 
     // Told by dmpi_job_stream_run.
     bool canceled, timed_out, killed, oom_killed;
+    bool left; // it goes on without us; there is no exit code
 
     // Private.
     struct dmpi_hijack *hijack;
     struct dmpi_demux demux;
-    struct dmpi_sink to[2];    // the caller's sinks behind the counters
-    uint64_t seen[2], skip[2]; // bytes handed on, and to be passed over after a loss
+    struct dmpi_follow follow; // goes on from the log; counts what came before
     int64_t kill_at;           // when patience with the canceled job ends, 0: not canceled
     bool ended, stdin_done, mute;
     size_t in_pos, in_len;
@@ -46,8 +48,13 @@ int dmpi_job_stream_open(struct dmpi_job_stream *s, const struct dmpi_ctl *ctl,
 int dmpi_job_stream_feed(struct dmpi_job_stream *s, const void *tar, size_t len, bool last,
                          const struct dmpi_ctl *ctl, struct dmpi_err *err);
 
-// Streams until the job ends; *code is its exit code. Cancels are obeyed meanwhile. -1 when a sink
-// failed or the engine could not be found again: then the job may still run.
+// For a job that runs already, or has ended: in place of open and feed. Of its output, `from` says what
+// is wanted: tail and since_ns count.
+void dmpi_job_stream_rejoin(struct dmpi_job_stream *s, const struct dmpi_follow *from);
+
+// Streams until the job ends; *code is its exit code. Cancels are obeyed meanwhile. A connection that
+// breaks is made again, for a minute. -1 when a sink failed (then the job was canceled), or, with
+// DMPI_EUNREACHABLE, when the engine could not be found again: then the job may still run.
 int dmpi_job_stream_run(struct dmpi_job_stream *s, int *code, struct dmpi_err *err);
 
 // For a job that is left alone: returns when it has taken its tar in (or has ended).

@@ -30,5 +30,117 @@ done
 wait
 is "$(grep -lE '^[0-9]+$' twin.? | wc -l) $(grep -l 'the name twin is that of job' twin.? | wc -l)" '1 1' 'of two clients at once one gets the name'
 ok 'cancel by name' on cancel twin
+
+# Coming back: everything, once, in order, with the right code, by any number of clients, whatever breaks.
+cat >count.sh <<'SH'
+i=1
+while [ $i -le 1500 ]; do
+    echo "line $i"
+    [ $((i % 5)) -ne 0 ] || echo "error $i" >&2
+    [ $((i % 10)) -ne 0 ] || sleep 0.02
+    i=$((i + 1))
+done
+exit 6
+SH
+seq -f 'line %g' 1500 >want.out
+seq -f 'error %g' 5 5 1500 >want.err
+python3 "$E2E_ROOT/tests/e2e/cutproxy.py" "$E2E_TMP/cut.sock" /var/run/docker.sock >proxy.log 2>&1 &
+proxy=$!
+trap 'kill $proxy; e2e_end' EXIT
+ok 'a proxy that cuts connections' wait_until $E2E_LIMIT grep -q ready proxy.log
+# client NAME COMMAND...: in the background, by way of the proxy; its exit code goes to NAME.code.
+client() {
+    (DOCKER_HOST=unix://$E2E_TMP/cut.sock "$DOCKMPI" "${@:2}" >"$1.out" 2>"$1.err"; echo $? >"$1.code") &
+}
+# whole NAME CODE: the client saw everything once and ended with that code.
+whole() {
+    is "$(cat "$1.code")" "$2" "$1: its code" || sed 's/^/# /' "$1.err"
+    cmp -s "$1.out" want.out && cmp -s <(grep -v '^dockmpi: ' "$1.err") want.err && pass "$1: all lines, each once" ||
+        fail "$1: all lines, each once" "$(diff "$1.out" want.out | head -n 5; diff "$1.err" want.err | head -n 5)"
+}
+client run run --name "$c" --np 1 --job-name counts ./count.sh
+has_begun() { dockmpi logs --name "$c" counts 2>/dev/null | grep -q 'line 20$'; }
+ok 'a job that prints' wait_until $E2E_LIMIT has_begun
+client attach attach --name "$c" counts
+client follow logs --name "$c" -f counts
+client wait wait --name "$c" counts
+("$DOCKMPI" attach --name "$c" counts >direct.out 2>direct.err; echo $? >direct.code) &
+
+cut_until_it_ends() {
+    while [ -z "$(containers "$c" label=io.dockmpi.jobname=counts status=exited)" ]; do
+        kill -USR1 $proxy
+        cuts=$((cuts + 1))
+        sleep 0.3
+    done
+}
+cuts=0
+cut_until_it_ends
+ended() { [ "$(cat ./*.code 2>/dev/null | wc -l)" -eq 5 ]; }
+ok 'every client ends' wait_until $E2E_LIMIT ended
+[ $cuts -gt 3 ] && pass 'connections were cut again and again' || fail 'connections were cut again and again' "$cuts times"
+whole run 6
+whole attach 6
+whole follow 0
+whole direct 6
+is "$(cat wait.code)" 6 'wait: its code'
+exits 6 'attach exits with its code' on attach counts
+is "$(wc -l <out) $(wc -l <err)" '1500 300' 'and shows all of it'
+exits 6 'attach --tail' on attach --tail 3 counts
+is "$(cat out err | wc -l) $(tail -n 1 out)" '3 line 1500' 'shows the last lines of what it printed'
+exits 6 'attach --no-logs' on attach --no-logs counts
+is "$out$err" '' 'shows nothing of it'
+exits 2 '--since that is no time' on logs --since yesterday
+ok 'logs --since' on logs --since 1h counts
+is "$(wc -l <out)" 1500 'shows what came since then'
+ok 'logs --since the future' on logs --since 2199-01-01T00:00:00Z counts
+is "$out" '' 'is empty'
+
+# Ctrl-C in attach is that of run.
+ok 'run -d' on run -d --np 1 --job-name sleeps -- sh -c 'echo sleeps; exec sleep 600'
+env --default-signal=INT "$DOCKMPI" attach --name "$c" sleeps >out 2>err &
+client=$!
+ok 'attach' wait_until $E2E_LIMIT grep -q sleeps out
+kill -INT $client
+wait $client
+is $? 130 'Ctrl-C in attach exits as that of run'
+like "$(cat err)" 'job [0-9]+: canceled; every rank has ended' 'and says what it did'
+exits 143 'the job has ended' on wait sleeps
+
+# Keys that leave a job running, in a terminal.
+cat >leave.py <<'PY'
+import subprocess
+import sys
+
+sys.path.insert(0, sys.argv.pop(1))
+import ptytalk
+
+dockmpi, cluster = sys.argv[1:]
+at = ["--name", cluster]
+run = ptytalk.Terminal([dockmpi, "run", *at, "--np", "1", "--job-name", "kept", "--", "sh", "-c",
+                        "echo goes; exec sleep 600"])
+run.expect("goes")
+run.send("typed meanwhile\n\x10x\x10\x11")
+run.expect(r"job \d+ goes on; `dockmpi attach \d+` comes back to it")
+ptytalk.check(run.end() == 0, "run left by its keys did not exit with 0")
+back = ptytalk.Terminal([dockmpi, "attach", *at, "--detach-keys", "a,b", "kept"])
+back.expect("goes")
+back.send("ab")
+back.expect("goes on")
+ptytalk.check(back.end() == 0, "attach left by its keys did not exit with 0")
+reads = ptytalk.Terminal([dockmpi, "run", *at, "-i", "--np", "1", "--job-name", "reads", "--", "sh", "-c",
+                          "while read -r line; do echo \"got <$line>\"; done; echo end; exec sleep 600"])
+reads.repeat("some words\n", "got <some words>")
+reads.send("\x10\x11")
+reads.expect("goes on")
+ptytalk.check(reads.end() == 0, "run -i left by its keys did not exit with 0")
+jobs = subprocess.run([dockmpi, "jobs", *at], capture_output=True, text=True).stdout
+ptytalk.check(jobs.count(" running ") == 2, f"the jobs do not run: {jobs}")
+again = ptytalk.Terminal([dockmpi, "attach", *at, "kept"])
+again.expect("goes")
+again.send("\x03")
+ptytalk.check(again.end() == 130, "Ctrl-C in the terminal is not that of run")
+PY
+ok 'keys leave the job running' python3 leave.py "$E2E_ROOT/tests/e2e" "$DOCKMPI" "$c"
+ok 'and others cancel it' on cancel reads
 ok 'down' dockmpi down --name "$c"
 is "$(containers "$c")" '' 'nothing is left'

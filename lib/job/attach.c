@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+#include "job/attach.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "cluster/unstarted.h"
+#include "fleet/fleet.h"
+#include "job/ranks.h"
+#include "job/stream.h"
+#include "job/target.h"
+
+#define RANKS_MS ((int64_t)10000) // for the ranks of a canceled job
+
+static int ranks_gone(struct dmpi_fleet *fleet, const struct dmpi_state *state,
+                      const struct dmpi_member *job, struct dmpi_err *err)
+{
+    struct dmpi_targets targets DMPI_AUTO(dmpi_targets_free) = {0};
+    if (dmpi_targets_all(&targets, state, job->cluster, true, err) < 0 ||
+        dmpi_job_ranks_wait(fleet, &targets, job->container, RANKS_MS, err) < 0)
+        return dmpi_err_wrap(err, "was canceled");
+    return 0;
+}
+
+static int attend(struct dmpi_job_stream *s, struct dmpi_run_result *result, struct dmpi_err *err)
+{
+    if (dmpi_job_stream_run(s, &result->exit_code, err) < 0)
+        return -1;
+    result->canceled = s->canceled;
+    result->oom_killed = s->oom_killed;
+    result->left = s->left;
+    return 0;
+}
+
+int dmpi_job_attach(struct dmpi_fleet *fleet, const struct dmpi_state *state,
+                    const struct dmpi_member *job, const struct dmpi_attach_opts *opts,
+                    const struct dmpi_ctl *ctl, struct dmpi_run_result *result,
+                    struct dmpi_err *err)
+{
+    struct dmpi_follow from = DMPI_FOLLOW_INIT;
+    struct dmpi_job_stream s = {.id = job->id,
+                                .cancel_fd = ctl ? ctl->cancel_fd : -1,
+                                .insist_fd = opts->insist_fd,
+                                .leave_fd = opts->leave_fd,
+                                .stdin_fd = -1,
+                                .streams = opts->streams};
+    from.tail = opts->tail;
+    from.since_ns = opts->since_ns;
+    *result = (struct dmpi_run_result){
+        .job = dmpi_xstrdup(job->job), .container = dmpi_xstrdup(job->container), .np = job->ranks};
+    int rc = dmpi_fleet_engine(&s.engine, fleet, job->node, ctl, err);
+    if (rc == 0 && strcmp(job->state, "created") == 0)
+        rc = dmpi_job_started_wait(s.engine, job, ctl, err);
+    if (rc == 0) {
+        dmpi_job_stream_rejoin(&s, &from);
+        rc = attend(&s, result, err);
+        dmpi_job_stream_close(&s);
+    }
+    if (rc == 0 && s.kill_at)
+        rc = ranks_gone(fleet, state, job, err);
+    return rc < 0 ? dmpi_err_wrap(err, "job %s", job->job) : 0;
+}
