@@ -18,6 +18,7 @@ extern const struct dmpi_verb dmpi_verb_logs;
 extern const struct dmpi_verb dmpi_verb_attach;
 extern const struct dmpi_verb dmpi_verb_wait;
 extern const struct dmpi_verb dmpi_verb_cancel;
+extern const struct dmpi_verb dmpi_verb_why;
 extern const struct dmpi_verb dmpi_verb_exec;
 extern const struct dmpi_verb dmpi_verb_shell;
 extern const struct dmpi_verb dmpi_verb_forward;

@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Hangs and losses are named: `dockmpi why`, and what a job that lost a worker says.
+# timeout: 300
+# valgrind: no (what is tested is what the containers do)
+# debug: no (what runs in the client is covered by the unit tests and the fuzzing of its parser)
+. "$(dirname "$0")/lib.sh"
+need_image launcher
+c=$(cluster y)
+
+says() { t dockmpi why --name "$c" "$@" && grep -qE -- "$want" <<<"$out"; }
+# until_says REGEX TITLE: the looks of `why` come to this conclusion.
+until_says() {
+    want=$1
+    if wait_until 60 says; then pass "$2"; else fail "$2" "wanted: $1" || diag; fi
+}
+in_worker() { docker exec "dockmpi-$c-worker-$1" sh -c "$2"; }
+# The process of a rank of ours, by its worker.
+rank_pid() { in_worker "$1" 'for d in $(grep -l "^sleep$" /proc/[0-9]*/comm); do d=${d%/comm}; echo ${d#/proc/}; done' | head -n 1; }
+
+ok 'a cluster of two workers' dockmpi up --name "$c" --workers 2 --image launcher
+exits 125 'why without a job' dockmpi why --name "$c"
+like "$err" 'has no jobs' 'says so'
+exits 2 'why of two jobs' dockmpi why --name "$c" 1 2
+
+ok 'a job that sleeps' dockmpi run --name "$c" -d -- sh -c 'echo "line $OMPI_COMM_WORLD_RANK"; sleep 300; true'
+until_says '^job 1: every rank sleeps' 'why: every rank sleeps'
+like "$out" '^last output, 2[0-9TZ:.-]+: line [01]' 'and what was printed last'
+like "$out" '^1 +local +worker-1 +[0-9]+ +waits .* sleep *$' 'a shell that waits for its child is told by the child'
+t dockmpi why --name "$c" --json 1
+json 'why --json' "assert [(x['rank'], x['worker'], x['doing'], x['name']) for x in r['ranks']] == [
+    (0, 'worker-0', 'waits', 'sleep'), (1, 'worker-1', 'waits', 'sleep')], r
+assert r['state'] == 'running' and r['workers'][1]['fault'] is None and r['last_output']['line'].startswith('line'), r"
+
+pid=$(rank_pid 1)
+in_worker 1 "kill -STOP $pid"
+until_says "^job 1: rank 1 \(worker-1, node local\) is stopped \(SIGSTOP\); .dockmpi exec -w worker-1 -- kill -CONT $pid. lets it go on" \
+    'why: a rank that is stopped'
+ok 'the remedy that it names' dockmpi exec --name "$c" -w worker-1 -- kill -CONT "$pid"
+until_says '^job 1: every rank sleeps' 'helps'
+
+docker pause "dockmpi-$c-worker-1" >/dev/null
+until_says '^job 1: worker-1 on node local: its container is paused' 'why: a worker that is paused'
+docker unpause "dockmpi-$c-worker-1" >/dev/null
+ok 'the job is canceled' dockmpi cancel --name "$c"
+t dockmpi why --name "$c"
+is "$rc" 0 'why of a job that has ended'
+like "$out" '^job 1: the job has ended with exit code [0-9]+; .dockmpi logs 1. shows' 'tells its code'
+
+# A program that calls itself something nasty, and computes.
+ok 'a job that computes' dockmpi run --name "$c" -d -- bash -c \
+    'printf "a) R 1 1 \n\033[31m" >/proc/self/comm; while :; do :; done'
+until_says '^job 2: every rank computes: nothing looks stalled' 'why: every rank computes'
+unlike "$out" $'\033' 'names of processes reach no terminal as they are'
+ok 'is canceled' dockmpi cancel --name "$c"
+
+# lost TITLE COMMAND REGEX: a job whose worker-1 something happens to ends soon with 255 and names it.
+lost() {
+    dockmpi run --name "$c" -- sh -c 'echo runs; exec sleep 300' >job.out 2>job.err &
+    local job=$!
+    wait_until 60 sh -c '[ "$(grep -c runs job.out)" = 2 ]' || fail "$1: the job runs"
+    in_worker 1 true && eval "$2" >/dev/null
+    wait $job
+    rc=$?
+    tr -d '\0' <job.err >err && tr -d '\0' <job.out >out
+    e2e_read
+    is "$rc" 255 "$1: 255"
+    like "$err" "$3" 'and its job says what happened'
+}
+lost 'a launch daemon that is killed' "in_worker 1 'kill -KILL \$(pgrep prted)'" \
+    '^dockmpi: worker-1 on node local was lost: its launch daemon has ended'
+lost 'a worker that is killed' "docker kill dockmpi-$c-worker-1" '^dockmpi: worker-1 on node local was lost: its container has ended'
+like "$err" '^dockmpi: job [0-9]+: worker-1 on node local: its container was ended by signal 9$' 'and the engine why'
+ok 'the log' dockmpi logs --name "$c"
+like "$err" '^dockmpi: worker-1 on node local was lost' 'has it, too'
+ok 'down' dockmpi down --name "$c"
