@@ -43,6 +43,8 @@ void dmpi_run_tell(const struct dmpi_run_result *r)
         dmpi_out_note("job %s: canceled; every rank has ended", r->job);
     if (r->oom_killed)
         dmpi_out_note("job %s: the engine killed it for want of memory", r->job);
+    for (size_t i = 0; i < r->causes.n; i++)
+        dmpi_out_note("job %s: %s", r->job, r->causes.v[i]);
 }
 
 static void tell(const struct dmpi_run_cmd *o, const struct dmpi_run_result *r)

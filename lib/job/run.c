@@ -11,6 +11,7 @@
 #include "fleet/fleet.h"
 #include "fleet/parallel.h"
 #include "job/name.h"
+#include "job/fate.h"
 #include "job/ranks.h"
 #include "job/run_impl.h"
 
@@ -18,6 +19,7 @@
 #define ENDED_MAX 40              // with so many ended jobs,
 #define ENDED_KEPT 20             // all but so many are removed with their logs
 #define SETTLE_MS ((int64_t)30000)
+#define FATE_MS ((int64_t)4000)   // for a node to tell what became of its workers
 #define RANKS_MS ((int64_t)10000) // for the ranks of a canceled job
 
 // --- what is there ---------------------------------------------------------------------------
@@ -84,8 +86,18 @@ static int count_ranks(const struct dmpi_run *r)
 
 // --- the job itself --------------------------------------------------------------------------
 
+// Why mpirun may have ended as it did, where it was a container and not the program: it lost a worker (255), a
+// rank was killed (137), a rank did not come (125).
+static void find_causes(struct dmpi_run *r, int64_t begun)
+{
+    int code = r->result->exit_code;
+    if (code == 255 || code == 137 || code == 125)
+        dmpi_fates(&r->result->causes, r->fleet, &r->targets, dmpi_now_ms() - begun, FATE_MS);
+}
+
 static int attend(struct dmpi_run *r, struct dmpi_err *err)
 {
+    int64_t begun = dmpi_now_ms();
     struct dmpi_run_result *result = r->result;
     if (r->opts->detach) {
         struct dmpi_ctl ctl = dmpi_ctl_within(r->ctl, SETTLE_MS);
@@ -93,7 +105,8 @@ static int attend(struct dmpi_run *r, struct dmpi_err *err)
     }
     r->stream.timeout_at = r->opts->timeout_ms ? dmpi_now_ms() + r->opts->timeout_ms : 0;
     if (dmpi_job_stream_run(&r->stream, &result->exit_code, err) < 0)
-        return dmpi_err_wrap(err, "job %s", result->job);
+        return dmpi_err_wrap(err, "job %s on node %s", result->job,
+                             dmpi_fleet_name(r->fleet, r->launcher->node));
     result->left = r->stream.left;
     result->canceled = r->stream.canceled;
     result->timed_out = r->stream.timed_out;
@@ -101,6 +114,8 @@ static int attend(struct dmpi_run *r, struct dmpi_err *err)
     if (r->stream.kill_at &&
         dmpi_job_ranks_wait(r->fleet, &r->targets, result->container, RANKS_MS, err) < 0)
         return dmpi_err_wrap(err, "job %s was canceled", result->job);
+    if (!r->stream.kill_at)
+        find_causes(r, begun);
     return 0;
 }
 
@@ -226,5 +241,6 @@ void dmpi_run_result_free(struct dmpi_run_result *result)
         return;
     free(result->job);
     free(result->container);
+    dmpi_strv_free(&result->causes);
     *result = (struct dmpi_run_result){0};
 }

@@ -59,6 +59,8 @@ struct dmpi_run_result {
     bool canceled, timed_out;
     bool left; // it goes on: exit_code is not known
     bool oom_killed;
+    struct dmpi_strv
+        causes; // a lost job: what has become of its workers, "worker-1 on node h1: ..."
     struct dmpi_sync_result sync;
 };
 
