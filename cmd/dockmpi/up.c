@@ -10,6 +10,7 @@
 #include "push.h"
 #include "spec/plan.h"
 #include "spec/profile.h"
+#include "spec/rights.h"
 #include "verbs.h"
 
 struct up {
@@ -65,6 +66,24 @@ static void print_changes(const struct dmpi_spec *spec, const struct dmpi_up_res
     }
     dmpi_out_line("cluster %s: %d of %d workers ready%s", spec->name, r->workers_ready,
                   r->workers_wanted, dmpi_up_unchanged(r) ? "; nothing changed" : "");
+}
+
+/* What profiles and cluster file let containers do beyond what sshd and mpirun need: a line for each kind. */
+static void tell_rights(const struct dmpi_plan *plan)
+{
+    struct dmpi_strv told DMPI_AUTO(dmpi_strv_free) = DMPI_STRV_INIT;
+    for (size_t i = 0; i < plan->n; i++) {
+        const struct dmpi_plan_member *m = &plan->members[i];
+        dmpi_autofree char *more =
+            dmpi_rights_text(dmpi_json_obj(m->create, "HostConfig"), m->role);
+        dmpi_autofree char *line =
+            more ? dmpi_xasprintf("image %s: its containers also have: %s", m->profile->name, more)
+                 : NULL;
+        if (!line || dmpi_strv_has(&told, line))
+            continue;
+        dmpi_out_note("%s", line);
+        dmpi_strv_add(&told, line);
+    }
 }
 
 static void print_node_errors(const struct dmpi_up_result *r)
@@ -126,6 +145,8 @@ static int bring_up(const struct up *o, const struct dmpi_spec *spec, const stru
     if (rc == 0) {
         dmpi_session_remember(spec);
         print_node_errors(&result);
+        if (!dmpi_up_unchanged(&result))
+            tell_rights(plan);
         if (!o->common.json)
             print_changes(spec, &result);
     }

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "spec/rights.h"
 #include "spec/script.h"
 
 #define HASH_DIGITS 16
@@ -218,6 +219,7 @@ static json_t *host_config_of(const struct dmpi_plan_member *m, const struct dmp
     add_hardware(hc, p);
     merge_copy(hc, p->host_config);
     merge_copy(hc, spec->nodes[m->node].options);
+    dmpi_rights_limit(hc, m->role);
     // The host's /dev/shm has its own size; Podman refuses to be given another.
     const char *ipc = dmpi_json_str(hc, "IpcMode");
     if (ipc && strcmp(ipc, "host") == 0)

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "spec/body.h"
+#include "spec/rights.h"
 
 static const char *const roles[] = {
     [DMPI_LAUNCHER] = DMPI_ROLE_LAUNCHER,
@@ -224,6 +225,8 @@ static json_t *member_json(const struct dmpi_plan_member *m, const struct dmpi_s
     dmpi_json_set_str(obj, "network", network);
     dmpi_json_set_int(obj, "slots", m->slots);
     dmpi_json_set_str(obj, "spec", m->spec_hash);
+    dmpi_autofree char *adds = dmpi_rights_text(dmpi_json_obj(m->create, "HostConfig"), m->role);
+    dmpi_json_set_str(obj, "rights_added", adds);
     dmpi_json_set(obj, "create", create_json(m));
     return obj;
 }

@@ -21,6 +21,19 @@ for m in "${members[@]}"; do
     is "$(in_container "$m" stat -f -c %T /etc/dockmpi)" tmpfs "it lies in memory ($m)"
 done
 
+# No more than sshd and mpirun need, in every container, and nothing that touches the node's network.
+for name in $(containers "$a"); do
+    is "$(docker inspect -f '{{.HostConfig.CapDrop}} {{.HostConfig.SecurityOpt}} {{.HostConfig.Privileged}}' "$name")" \
+        '[ALL] [no-new-privileges] false' "the least rights ($name)"
+done
+t in_container worker-0 cat /proc/1/status
+like "$out" '^CapBnd:	00000000200400eb$' 'those of a worker'
+like "$out" '^NoNewPrivs:	1$' 'and no program gains any'
+like "$out" '^Seccomp:	2$' "under the engine's seccomp profile"
+like "$(in_container launcher cat /proc/1/status)" '^CapBnd:	00000000000000eb$' 'those of a launcher'
+in_container worker-0 sh -c 'chmod u+s /bin/sleep; mknod /tmp/null c 1 3' 2>/dev/null && fail 'no devices are made' || pass 'no devices are made'
+ok 'a terminal by ssh' in_container launcher ssh -tt worker-0 tty
+
 # Nowhere else: not in what the engine tells, not in the container's layer, not in its log, not on our disk.
 for name in $(containers "$a") $(containers "$b"); do
     unlike "$(docker inspect "$name")" 'PRIVATE KEY|b3BlbnNzaC1rZXk' "no key in docker inspect ($name)"

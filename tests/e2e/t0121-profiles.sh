@@ -25,19 +25,22 @@ import json
 with open("docker.json") as f: theirs = json.loads(f.readline())["HostConfig"]
 with open("plan.json") as f: plan = json.load(f)
 ours = [m["create"]["HostConfig"] for m in plan["members"] if m["role"] == "worker"][0]
-for key in ("NetworkMode", "DeviceRequests", "Devices", "GroupAdd", "IpcMode", "CapAdd", "SecurityOpt", "Ulimits",
+for key in ("NetworkMode", "DeviceRequests", "Devices", "GroupAdd", "IpcMode", "CapAdd", "CapDrop", "SecurityOpt", "Ulimits",
             "ShmSize"):
     a, b = ours.get(key), theirs.get(key)
     if key == "CapAdd":  # newer clients send the long names of capabilities
-        b = [name.removeprefix("CAP_") for name in b or []]
+        a, b = sorted(a), sorted(name.removeprefix("CAP_") for name in b or [])
     assert (a or None) == (b or None), f"{key}: dockmpi {a}, docker {b}"
 E
+# What every worker has; the rest is what a profile adds.
+least=(--cap-drop ALL --security-opt no-new-privileges)
+for cap in AUDIT_WRITE SYS_CHROOT CHOWN DAC_OVERRIDE FOWNER KILL SETGID SETUID; do least+=(--cap-add "$cap"); done
 # same PROFILE DOCKER-OPTIONS...: the parts of the body that a profile decides are those that docker sends.
 same() {
     local name=$1
     shift
     : >bodies
-    t env DOCKER_HOST="unix://$PWD/docker.sock" docker create --network host "$@" dockmpi/launcher
+    t env DOCKER_HOST="unix://$PWD/docker.sock" docker create --network host "${least[@]}" "$@" dockmpi/launcher
     docker rm "$out" >/dev/null
     cp bodies docker.json
     t dockmpi up --dry-run --name "$c" --image "$name" --workers 1

@@ -130,11 +130,14 @@ static void worker_body(void **state)
     assert_true(dmpi_json_bool(body, "StdinOnce", false));
     assert_false(dmpi_json_bool(body, "Tty", true));
     dmpi_autofree char *hc = dmpi_json_dump(json_object_get(body, "HostConfig"));
-    assert_string_equal(hc,
-                        "{\"Binds\":[\"/data:/data:ro\"],\"Init\":true,\"LogConfig\":{\"Config\":"
-                        "{\"max-file\":\"2\",\"max-size\":\"10m\"},\"Type\":\"json-file\"},"
-                        "\"NetworkMode\":\"host\",\"ShmSize\":1073741824,\"Tmpfs\":"
-                        "{\"/etc/dockmpi\":\"mode=0700,size=16m\"}}");
+    assert_string_equal(hc, "{\"Binds\":[\"/data:/data:ro\"],"
+                            "\"CapAdd\":[\"AUDIT_WRITE\",\"SYS_CHROOT\",\"CHOWN\",\"DAC_OVERRIDE\","
+                            "\"FOWNER\",\"KILL\",\"SETGID\",\"SETUID\"],"
+                            "\"CapDrop\":[\"ALL\"],\"Init\":true,\"LogConfig\":{\"Config\":"
+                            "{\"max-file\":\"2\",\"max-size\":\"10m\"},\"Type\":\"json-file\"},"
+                            "\"NetworkMode\":\"host\",\"SecurityOpt\":[\"no-new-privileges\"],"
+                            "\"ShmSize\":1073741824,\"Tmpfs\":"
+                            "{\"/etc/dockmpi\":\"mode=0700,size=16m\"}}");
     const json_t *labels = dmpi_json_obj(body, "Labels");
     static const char *const want[][2] = {
         {DMPI_LABEL_CLUSTER, "a.b"},   {DMPI_LABEL_ROLE, "worker"}, {DMPI_LABEL_INDEX, "0"},
@@ -155,14 +158,18 @@ static void hardware(void **state)
     DMPI_AUTO(dmpi_plan_free) struct dmpi_plan plan = plan_of(text, FLAGS(.name = NULL));
     dmpi_autofree char *hc = dmpi_json_dump(json_object_get(plan.members[1].create, "HostConfig"));
     assert_string_equal(
-        hc, "{\"CapAdd\":[\"SYS_PTRACE\"],\"DeviceRequests\":[{\"Capabilities\":[[\"gpu\"]],"
+        hc, "{\"CapAdd\":[\"AUDIT_WRITE\",\"SYS_CHROOT\",\"CHOWN\",\"DAC_OVERRIDE\",\"FOWNER\","
+            "\"KILL\",\"SETGID\","
+            "\"SETUID\",\"SYS_PTRACE\"],\"CapDrop\":[\"ALL\"],\"DeviceRequests\":[{"
+            "\"Capabilities\":[[\"gpu\"]],"
             "\"Count\":-1,\"DeviceIDs\":null,\"Driver\":\"\",\"Options\":{}}],\"Devices\":[{"
             "\"CgroupPermissions\":\"rwm\","
             "\"PathInContainer\":\"/dev/kfd\",\"PathOnHost\":\"/dev/kfd\"},{\"CgroupPermissions\":"
             "\"r\",\"PathInContainer\":\"/dev/y\",\"PathOnHost\":\"/dev/x\"}],\"GroupAdd\":"
             "[\"video\",\"44\"],\"Init\":true,\"IpcMode\":\"host\",\"LogConfig\":{\"Config\":"
             "{\"max-file\":\"2\",\"max-size\":\"10m\"},\"Type\":\"json-file\"},\"NanoCpus\":7,"
-            "\"NetworkMode\":\"host\",\"SecurityOpt\":[\"seccomp=unconfined\"],\"Tmpfs\":"
+            "\"NetworkMode\":\"host\",\"SecurityOpt\":[\"no-new-privileges\",\"seccomp="
+            "unconfined\"],\"Tmpfs\":"
             "{\"/etc/dockmpi\":\"mode=0700,size=16m\"},\"Ulimits\":[{\"Hard\":-1,\"Name\":"
             "\"memlock\",\"Soft\":-1}]}");
 }
