@@ -118,6 +118,9 @@ fi
 if [ -n "$report" ] && [ "$code" -eq 0 ] && [ -z "$stop" ] && [ ! -e "$dir/transport" ]; then
     silent
 fi
+if [ -n "$ucc" ] && [ "$code" -eq 0 ] && [ -z "$stop" ]; then
+    check_ucc
+fi
 if [ -s "$dir/verdict" ]; then
     cat "$dir/verdict" >&2
     code=125

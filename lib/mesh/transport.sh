@@ -3,7 +3,8 @@
 # shellcheck disable=SC2034,SC2086,SC2154 # lines are split into words; some variables are those of run-job.sh
 # Part of run-job, for --verify: which transports Open MPI really uses, by its own report. Open MPI 5 is asked
 # for the summary that rank 0 prints in MPI_Init (hook_comm_method); Open MPI 4.1 has none, there each rank
-# tells the component that it selected (pml_base_verbose). The user sees one line instead.
+# tells the component that it selected (pml_base_verbose). The user sees one line instead. Where collectives were
+# to go by UCC, each rank's component tells on standard error that it has a context of UCC's (coll_ucc_verbose).
 
 # Sets in which stream the report will come, and makes Open MPI give one. $verify: "WANTED MPIRUN".
 report=''
@@ -18,6 +19,7 @@ ask() {
         export OMPI_MCA_hook_comm_method_display=mpi_init OMPI_MCA_hook_comm_method_brief=1
         ;;
     esac
+    [ -z "$ucc" ] || export OMPI_MCA_coll_ucc_verbose=1
 }
 refuse() {
     verdict "$1"
@@ -93,4 +95,38 @@ silent() {
         verdict "the job was to use pml ${verify%% *}, but Open MPI told of no transport: the program did not use this MPI"
         ;;
     esac
+}
+# Open MPI goes on without UCC where that fails on the way, and says so only in passing.
+no_ucc='Error: .*mca_coll_ucc_(init_ctx|module_enable)\(\)'
+without_ucc() {
+    cause=$(grep -aoE -m 1 'UCC  ERROR .*' "$dir/err")
+    echo "was to use UCC for its collectives, but Open MPI does without${cause:+: UCC says \"${cause#UCC  ERROR }\"}"
+}
+# Passes standard error on until every rank has UCC, or one has not.
+hear_ucc() {
+    count=0 line=''
+    while [ "$count" -lt "$ranks" ] && IFS= read -r line; do
+        case $line in
+        *'mca_coll_ucc_init_ctx() initialized ucc context') count=$((count + 1)) ;;
+        *'Error: '*'mca_coll_ucc_'*)
+            refuse "the job $(without_ucc)"
+            line=''
+            break
+            ;;
+        *) printf '%s\n' "$line" ;;
+        esac
+        line=''
+    done
+    printf %s "$line"
+    [ "$count" -lt "$ranks" ] || : >"$dir/ucc"
+    [ "$count" -lt "$ranks" ] || echo "dockmpi: collectives by UCC in all $ranks ranks, by Open MPI's own report"
+}
+# After a job that ended well. A world of one rank needs no collectives.
+check_ucc() {
+    if grep -aqE "$no_ucc" "$dir/err"; then
+        [ -n "$verify" ] || echo "dockmpi: the job $(without_ucc); --verify would have ended it" >&2
+        [ -z "$verify" ] || verdict "the job $(without_ucc)"
+    elif [ -n "$report" ] && [ "$ranks" -gt 1 ] && [ ! -e "$dir/ucc" ] && [ ! -s "$dir/verdict" ]; then
+        verdict 'the job was to use UCC for its collectives, but Open MPI told of none'
+    fi
 }

@@ -28,26 +28,41 @@ static bool arranges_output(const struct dmpi_mpi_job *job)
 // of different ranks and takes hours for megabytes without a newline.
 #define OUTPUT_LIB "/usr/lib/dockmpi/output.so"
 
-// The point-to-point layer that the job is to use, as `--mca pml NAME` or as the variable that stands for
-// it in a mixed cluster; "any" where Open MPI may choose. Borrowed from the command.
+// What the command sets an MCA parameter to, as `--mca NAME VALUE` or as the variable that stands for it in
+// a mixed cluster; NULL: nothing. Borrowed from the command.
+static const char *mca_value(const struct dmpi_mpi_command *command, const char *name)
+{
+    const struct dmpi_strv *argv = &command->argv;
+    dmpi_autofree char *variable = dmpi_xasprintf("OMPI_MCA_%s=", name);
+    size_t len = strlen(variable);
+
+    for (size_t i = 0; i < argv->n; i++) {
+        if (strcmp(argv->v[i], "--mca") == 0 && i + 2 < argv->n &&
+            strcmp(argv->v[i + 1], name) == 0)
+            return argv->v[i + 2];
+        if (strncmp(argv->v[i], variable, len) == 0)
+            return argv->v[i] + len;
+        if (strcmp(argv->v[i], DMPI_MESH_DIR "/rank") == 0 && i + 1 < argv->n &&
+            strcmp(argv->v[i + 1], "-g") != 0 && strcmp(argv->v[i + 1], "-:") != 0)
+            return NULL; // the program's own arguments
+    }
+    return NULL;
+}
+
+// The point-to-point layer that the job is to use; "any" where Open MPI may choose.
 static const char *wanted_pml(const struct dmpi_mpi_command *command)
 {
-    static const char variable[] = "OMPI_MCA_pml=";
-    const struct dmpi_strv *argv = &command->argv;
-    const char *found = NULL;
+    const char *pml = mca_value(command, "pml");
 
-    for (size_t i = 0; i < argv->n && !found; i++) {
-        if (strcmp(argv->v[i], "--mca") == 0 && i + 2 < argv->n &&
-            strcmp(argv->v[i + 1], "pml") == 0)
-            found = argv->v[i + 2];
-        else if (strncmp(argv->v[i], variable, sizeof(variable) - 1) == 0)
-            found = argv->v[i] + sizeof(variable) - 1;
-        else if (strcmp(argv->v[i], DMPI_MESH_DIR "/rank") == 0 && i + 1 < argv->n &&
-                 strcmp(argv->v[i + 1], "-g") != 0 && strcmp(argv->v[i + 1], "-:") != 0)
-            break; // the program's own arguments
-    }
     // Exclusions and lists leave the choice to Open MPI.
-    return found && *found && !strpbrk(found, "^, \n") ? found : "any";
+    return pml && *pml && !strpbrk(pml, "^, \n") ? pml : "any";
+}
+
+static bool wants_ucc(const struct dmpi_mpi_command *command)
+{
+    const char *enable = mca_value(command, "coll_ucc_enable");
+
+    return enable && (strcmp(enable, "1") == 0 || strcmp(enable, "true") == 0);
 }
 
 // What run-job must know to see whether the ranks are where they were planned. Nothing where mpirun
@@ -65,6 +80,8 @@ static void add_head(struct dmpi_buf *out, const struct dmpi_mpi_command *comman
         dmpi_buf_addf(out, "# Map: %s\n", job->map);
     if (job->verify)
         dmpi_buf_addf(out, "# Verify: %s %s\n", wanted_pml(command), command->argv.v[0]);
+    if (wants_ucc(command))
+        dmpi_buf_adds(out, "# Ucc: yes\n");
     for (size_t i = 0; i < job->n_groups; i++) {
         if (job->groups[i].gpu != DMPI_GPU_NONE) {
             dmpi_buf_adds(out, "# Gpus: yes\n");

@@ -134,12 +134,42 @@ static void follow(struct dmpi_tuned *out, size_t n, const char *pml, bool ucc)
     }
 }
 
+// UCC takes what lies in memory, and refuses what lies on a GPU. In one collective these ranks would go to
+// UCC and those to Open MPI's own, and wait for each other for ever.
+static int check_memory(struct dmpi_tuned *out, const struct dmpi_tune_group *groups, size_t n,
+                        const char *wanted, struct dmpi_err *err)
+{
+    const struct dmpi_tune_group *with = NULL, *without = NULL;
+
+    for (size_t i = 0; i < n; i++) {
+        if (groups[i].gpu != DMPI_GPU_NONE)
+            with = &groups[i];
+        else
+            without = &groups[i];
+    }
+    for (size_t i = 0; with && without && i < n; i++) {
+        if (!out[i].set->ucc)
+            continue;
+        if (wanted && strcmp(wanted, "auto") != 0)
+            return dmpi_err_set(
+                err, DMPI_EINVAL,
+                "--tune %s: image %s has GPUs and image %s none, and UCC cannot sum "
+                "what lies in the memory of both: use --tune ucx",
+                wanted, with->profile, without->profile);
+        out[i].set = &ucx_set;
+        out[i].why = "images with and without GPUs: UCC cannot sum what lies in the memory of both";
+    }
+    return 0;
+}
+
 static int agree(struct dmpi_tuned *out, const struct dmpi_tune_group *groups, size_t n,
-                 struct dmpi_err *err)
+                 const char *wanted, struct dmpi_err *err)
 {
     size_t first = n;
     bool ucc = false;
 
+    if (check_memory(out, groups, n, wanted, err) != 0)
+        return -1;
     for (size_t i = 0; i < n; i++) {
         ucc = ucc || out[i].set->ucc;
         if (!out[i].set->pml)
@@ -207,7 +237,7 @@ int dmpi_tune_choose(struct dmpi_tuned *out, const struct dmpi_tune_group *group
         if (first_choice(&out[i], &groups[i], wanted, err) != 0)
             return -1;
     }
-    if (agree(out, groups, n, err) != 0)
+    if (agree(out, groups, n, wanted, err) != 0)
         return -1;
     for (size_t i = 0; i < n; i++) {
         bool ucx = out[i].set->pml && strcmp(out[i].set->pml, "ucx") == 0;

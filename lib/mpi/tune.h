@@ -42,8 +42,9 @@ struct dmpi_tuned {
 
 // Chooses for n images; wanted is --tune, NULL when the user said nothing, mca the user's --mca. All
 // ranks of a world must use the same point-to-point layer, and collectives by UCC all or none: images
-// without a wish of their own follow the others. DMPI_EINVAL: an unknown set; images whose wishes
-// exclude each other; a --tune that --mca contradicts, or that suits no image.
+// without a wish of their own follow the others. Where only some have GPUs none uses UCC. DMPI_EINVAL: an
+// unknown set; images whose wishes exclude each other; a --tune that --mca contradicts, that suits no image, or
+// that asks for UCC where only some have GPUs.
 int dmpi_tune_choose(struct dmpi_tuned *out, const struct dmpi_tune_group *groups, size_t n,
                      const char *wanted, const struct dmpi_strv *mca, struct dmpi_err *err);
 

@@ -61,6 +61,13 @@ exits 125 'UCX that a program does not use' dockmpi run --name "$c" --verify --t
 like "$err" '^dockmpi: the job was ended: the job was to use pml ucx, but Open MPI uses self inside a worker, tcp' 'is told'
 exits 125 'UCX, and no MPI in the program' dockmpi run --name "$c" --verify --tune ucx -- true
 like "$err" '^dockmpi: .*to use pml ucx, but Open MPI told of no transport' 'is told, too'
+# Both ranks get the same process number, which UCC takes for the same process in containers of one host.
+twin='i=0; until [ $i -ge 600 ]; do true & i=$!; wait $i; done; "$@" & wait $!'
+ok 'run --verify --tune ucc' dockmpi run --name "$c" --verify --tune ucc -- sh -c "$twin" sh "${fabric[@]}"
+like "$err" "^dockmpi: collectives by UCC in all 2 ranks, by Open MPI's own report$" 'tells that UCC is used, also by ranks of one number'
+unlike "$err" 'ERROR|Error' 'without an error'
+exits 125 'UCC that comes to nothing' dockmpi run --name "$c" --verify --tune ucc --env UCC_CLS=none -- "${fabric[@]}"
+like "$err" '^dockmpi: the job was ended: the job was to use UCC for its collectives, but Open MPI does without' 'is told'
 ok 'no MPI and nothing asked for' dockmpi run --name "$c" --verify -- true
 
 # bad TITLE TEXT: a world that is refused, with the program not run by those who are out of place.

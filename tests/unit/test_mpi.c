@@ -253,23 +253,24 @@ static void test_mixed_command(void **state)
     assert_int_equal(dmpi_mpi_compose(&command, &job, &err), 0);
     dmpi_autofree char *argv = dmpi_strv_join(&command.argv, " ");
     assert_string_equal(
-        argv, "mpirun --allow-run-as-root --map-by slot --bind-to none -np 5 "
-              "--hostfile /etc/dockmpi/hostfile "
-              "--mca btl_tcp_if_include 172.31.16.0/20,10.9.0.0/24 --mca btl_tcp_disable_family 6 "
-              "-x MASTER_ADDR -x OMP_NUM_THREADS -x DOCKMPI_PLAN sh /etc/dockmpi/rank "
-              "-g g4ad 14 OMPI_MCA_pml=ucx OMPI_MCA_pml_ucx_tls=any OMPI_MCA_pml_ucx_devices=any "
-              "OMPI_MCA_coll_ucc_enable=1 OMPI_MCA_coll_ucc_priority=100 "
-              "UCX_ROCM_COPY_D2H_THRESH=0 UCX_ROCM_COPY_H2D_THRESH=0 "
-              "UCC_EC_ROCM_REDUCE_HOST_LIMIT=0 UCC_EC_ROCM_COPY_HOST_LIMIT=0 "
-              "OMPI_MCA_mpi_accelerator_rocm_memcpyD2H_limit=0 "
-              "OMPI_MCA_mpi_accelerator_rocm_memcpyH2D_limit=0 -- /opt/py x.py "
-              // Point-to-point layer and collectives must be those of the others.
-              "-g cpu 10 OMPI_MCA_pml=ucx OMPI_MCA_pml_ucx_tls=any OMPI_MCA_pml_ucx_devices=any "
-              "OMPI_MCA_coll_ucc_enable=1 OMPI_MCA_coll_ucc_priority=100 OMPI_MCA_btl=tcp B=2 -- "
-              "python3 x.py");
+        argv,
+        "mpirun --allow-run-as-root --map-by slot --bind-to none -np 5 "
+        "--hostfile /etc/dockmpi/hostfile "
+        "--mca btl_tcp_if_include 172.31.16.0/20,10.9.0.0/24 --mca btl_tcp_disable_family 6 "
+        "-x MASTER_ADDR -x OMP_NUM_THREADS -x DOCKMPI_PLAN sh /etc/dockmpi/rank "
+        "-g g4ad 12 OMPI_MCA_pml=ucx OMPI_MCA_pml_ucx_tls=any OMPI_MCA_pml_ucx_devices=any "
+        "UCX_ROCM_COPY_D2H_THRESH=0 UCX_ROCM_COPY_H2D_THRESH=0 "
+        "UCC_EC_ROCM_REDUCE_HOST_LIMIT=0 UCC_EC_ROCM_COPY_HOST_LIMIT=0 "
+        "OMPI_MCA_mpi_accelerator_rocm_memcpyD2H_limit=0 "
+        "OMPI_MCA_mpi_accelerator_rocm_memcpyH2D_limit=0 -- /opt/py x.py "
+        // The point-to-point layer must be that of the others; UCC has no place where only some have GPUs.
+        "-g cpu 8 OMPI_MCA_pml=ucx OMPI_MCA_pml_ucx_tls=any OMPI_MCA_pml_ucx_devices=any "
+        "OMPI_MCA_btl=tcp B=2 -- python3 x.py");
     dmpi_autofree char *notes = dmpi_strv_join(&command.notes, "; ");
-    assert_string_equal(notes, "image g4ad: tuned by \"rocm\" (its profile says so); image cpu: "
-                               "tuned by \"ucc\" (as the other images of this job)");
+    assert_string_equal(
+        notes, "image g4ad: tuned by \"ucx\" (images with and without GPUs: UCC cannot sum "
+               "what lies in the memory of both); image cpu: tuned by \"ucx\" (as "
+               "the other images of this job)");
     assert_string_equal(dmpi_strv_env_get(&command.env, "OMPI_MCA_oob_tcp_if_include"),
                         "172.31.16.0/20,10.9.0.0/24,192.168.0.0/24");
     dmpi_mpi_command_free(&command);

@@ -59,7 +59,18 @@ static void chosen(void **state)
          3,
          NULL,
          NULL,
-         "ucc/rocm+amd/ucc"},
+         "ucx/ucx+amd/ucx"},
+        {{{.profile = "g4dn", .tune = "ucc", .gpu = DMPI_GPU_NVIDIA},
+          {.profile = "g4ad", .tune = "rocm", .gpu = DMPI_GPU_AMD}},
+         2,
+         NULL,
+         NULL,
+         "ucc/rocm+amd"},
+        {{{.profile = "g4dn", .tune = "ucc", .gpu = DMPI_GPU_NVIDIA}, {.profile = "cpu"}},
+         2,
+         "tcp",
+         NULL,
+         "tcp/tcp"},
         {{{.profile = "g4dn", .tune = "ucc", .gpu = DMPI_GPU_NVIDIA},
           {.profile = "g4ad", .tune = "rocm", .gpu = DMPI_GPU_AMD}},
          2,
@@ -136,11 +147,16 @@ static void refused(void **state)
     static const struct dmpi_tune_group odd = {.profile = "odd", .tune = "warp"};
     static const struct dmpi_tune_group split[] = {{.profile = "a", .tune = "tcp"},
                                                    {.profile = "b", .tune = "ucc"}};
+    static const struct dmpi_tune_group half[] = {{.profile = "cpu"},
+                                                  {.profile = "g4dn", .gpu = DMPI_GPU_NVIDIA}};
     const struct {
         const struct dmpi_tune_group *groups;
         size_t n;
         const char *wanted, *mca, *says;
     } rows[] = {
+        {half, 2, "ucc", NULL,
+         "--tune ucc: image g4dn has GPUs and image cpu none, and UCC cannot sum what lies in the "
+         "memory of both: use --tune ucx"},
         {&cpu, 1, "fast", NULL, "no tuning set 'fast': there are auto, tcp, ucx, ucc, rocm, none"},
         {&odd, 1, NULL, NULL, "image odd: tune: no tuning set 'warp'"},
         {&cpu, 1, "tcp", "pml=ucx", "--tune tcp means pml ob1, which --mca pml ucx contradicts"},
