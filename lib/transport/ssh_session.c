@@ -18,7 +18,7 @@
 
 #define CONNECT_MS 10000
 #define GREETING_MS 15000
-#define DEAD_MS 30000
+#define DEAD_MS 20000
 #define PROXY_END_MS 1000
 
 static int library_state;
@@ -48,7 +48,7 @@ int dmpi_ssh_session_wait(struct dmpi_ssh_session *s, const struct dmpi_ctl *ctl
 /* A connection whose other end is silent for DEAD_MS is given up by the kernel. */
 static void tune_socket(int fd)
 {
-    int on = 1, idle = 10, interval = 5, user = DEAD_MS;
+    int on = 1, idle = 5, interval = 5, user = DEAD_MS;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);

@@ -11,7 +11,7 @@
 #include "base/text.h"
 #include "transport/internal.h"
 
-#define DEAD_MS 60000
+#define DEAD_MS 20000
 
 /* Paths of the PEM files; NULL where the folder has none. */
 struct tcp_state {
@@ -122,7 +122,7 @@ static int tcp_setup(struct dmpi_transport *t, CURL *easy, enum dmpi_lane lane,
     (void)err;
     curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, tune_socket);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-    curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, 15L);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, 5L);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, 5L);
     if (t->ep.tls)
         setup_tls(t, easy);

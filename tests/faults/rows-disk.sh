@@ -1,0 +1,60 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MIT
+# What happens when a disk is full.
+# shellcheck disable=SC2034,SC2154 # what row.sh gives, and takes
+
+fault disk-full-push hosts 125 40 'h1.*(space|disk)' "a host's disk is full: image push"
+disk_full_push() {
+    on h1 docker image rm -f dockmpi/launcher >/dev/null
+    lab fill h1 40
+    happens image push launcher
+    lab empty h1
+    lab load h1 dockmpi/launcher
+}
+
+fault disk-full-build hosts 125 60 '(space|disk)' "the disk is full: image build"
+disk_full_build() {
+    mkdir -p "$tmp/images/big"
+    printf 'summary: big\nimage: dockmpi-faults/big:latest\n' >"$tmp/images/big/image.yaml"
+    printf 'FROM dockmpi/launcher\nRUN dd if=/dev/zero of=/big bs=1M count=200\n' >"$tmp/images/big/Dockerfile"
+    lab fill h1 40
+    now_it_happens
+    : >"$tmp/out" && : >"$tmp/err"
+    DOCKMPI_IMAGES=$tmp/images DOCKER_HOST=ssh://ubuntu@$(address h1) \
+        "${client[@]}" image build big >"$tmp/out" 2>"$tmp/err" </dev/null &
+    pid=$!
+    listen
+    lab empty h1
+}
+
+fault disk-full-cp hosts 125 30 'h1.*(space|disk)' "a host's disk is full: cp"
+disk_full_cp() {
+    up
+    lab fill h1 40
+    up
+    head -c 100M /dev/zero >"$tmp/zeros"
+    happens cp "$tmp/zeros" :/var/tmp/
+    rm -f "$tmp/zeros"
+    lab empty h1
+}
+
+fault disk-full-up hosts 125 30 'h1.*(space|disk)' "a host's disk is full: up"
+disk_full_up() {
+    lab fill h1 1
+    on h1 sh -c 'dd if=/dev/zero of=/var/lib/docker/ballast bs=4k 2>/dev/null'
+    happens up
+    on h1 rm -f /var/lib/docker/ballast
+    lab empty h1
+}
+
+fault disk-full-log hosts 0 60 '' "the disk of the launcher's host is full while a job prints"
+disk_full_log() {
+    lab fill h0 20
+    up
+    now_it_happens
+    start run -n 1 -- seq 1 5000000
+    listen
+    [ "$(tail -n 1 "$tmp/out")" = 5000000 ] || note "the output ends with $(tail -n 1 "$tmp/out")"
+    quietly down
+    lab empty h0
+}
