@@ -74,7 +74,7 @@ LIB        := $(BUILD)/libdockmpi.a
 BIN        := $(BUILD)/dockmpi
 
 .DEFAULT_GOAL := all
-.PHONY: lab lab-down all lib unit-bin fuzz-bin bench-bin demo test check unit golden e2e lint format fuzz bench soak \
+.PHONY: lab lab-down all lib unit-bin fuzz-bin bench-bin demo test check unit golden e2e lint format fuzz faults bench soak \
         install uninstall clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -177,6 +177,10 @@ lab:
 
 lab-down:
 	@compose/lab down
+
+# Every fault provoked for real on hosts of a laboratory: a table. FAULTS="cut host-off": these rows.
+faults: all
+	@tests/faults/run $(FAULTS)
 
 bench: all bench-bin
 	@tests/bench/run

@@ -42,7 +42,7 @@ engine_live() {
     live_restore h1 false
 }
 
-fault engine-live-head hosts 0 20 'connection to the job, which node h0 controls, was lost; trying again' "the engine of the launcher's host is restarted under running containers (live-restore)"
+fault engine-live-head hosts 0 20 "connection to the job's output is lost and is being looked for" "the engine of the launcher's host is restarted under running containers (live-restore)"
 engine_live_head() {
     live_restore h0 true
     up
@@ -66,12 +66,13 @@ host_off() {
     up && works
 }
 
-fault host-off-head hosts 125 45 'h0' "the launcher's host is powered off"
+fault host-off-head hosts 125 35 "connection to the job's output is lost and is being looked for" "the launcher's host is powered off"
 host_off_head() {
     up && job
     now_it_happens
     docker kill "dockmpi-$LAB_NAME-h0" >/dev/null
     listen
+    grep -q 'node h0: the engine was lost while the job ran, and it may still run' "$tmp/err" || note 'the end does not name the host'
     lab start h0
     up && works
 }
