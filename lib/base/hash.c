@@ -3,12 +3,44 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "base/mem.h"
+
+static void *crypto_malloc(size_t n, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return n > 0 ? dmpi_xmalloc(n) : NULL;
+}
+
+static void *crypto_realloc(void *p, size_t n, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    if (n > 0)
+        return dmpi_xrealloc(p, n);
+    free(p);
+    return NULL;
+}
+
+static void crypto_free(void *p, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    free(p);
+}
+
+// libcrypto crashes where memory ends during its own start.
+__attribute__((constructor)) static void never_fail(void)
+{
+    CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free);
+}
 
 static void to_hex(char *out, const unsigned char *data, size_t n)
 {
@@ -56,13 +88,22 @@ void dmpi_sha256_hex(const void *data, size_t len, char out[DMPI_SHA256_HEX])
     dmpi_sha256_final_hex(&h, out);
 }
 
+// No key may be made.
+static void no_random(void)
+{
+    static const char text[] = "dockmpi: the kernel gives no random numbers\n";
+    ssize_t ignored = write(STDERR_FILENO, text, sizeof(text) - 1);
+    (void)ignored;
+    abort();
+}
+
 void dmpi_random_bytes(void *out, size_t n)
 {
     unsigned char *p = out;
     while (n > 0) {
         ssize_t got = getrandom(p, n, 0);
         if (got < 0 && errno != EINTR)
-            abort(); // a kernel without random numbers: no key may be made
+            no_random();
         if (got > 0) {
             p += got;
             n -= (size_t)got;

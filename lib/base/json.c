@@ -19,6 +19,13 @@ static json_t *need(json_t *j)
     return j;
 }
 
+// Most of jansson's calls tell exhausted memory by a NULL or a -1 that is easily passed over, and a text that was cut
+// would be taken for a whole one.
+__attribute__((constructor)) static void never_fail(void)
+{
+    json_set_alloc_funcs(dmpi_xmalloc, free);
+}
+
 int dmpi_json_parse(json_t **out, const char *text, size_t len, struct dmpi_err *err)
 {
     json_error_t e;

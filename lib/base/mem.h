@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Memory: an allocation that fails ends the process, so that callers never check for it.
-// (Input is bounded elsewhere: a hostile peer cannot make us ask for unbounded memory.)
+// (Input is bounded elsewhere: a hostile peer cannot make us ask for unbounded memory.) The libraries
+// that take an allocator get these, so that none of their failures can be passed over.
 #ifndef DMPI_BASE_MEM_H
 #define DMPI_BASE_MEM_H
 

@@ -23,6 +23,24 @@
 
 static int library_state;
 
+static LIBSSH2_ALLOC_FUNC(ssh_malloc)
+{
+    (void)abstract;
+    return dmpi_xmalloc(count);
+}
+
+static LIBSSH2_REALLOC_FUNC(ssh_realloc)
+{
+    (void)abstract;
+    return dmpi_xrealloc(ptr, count);
+}
+
+static LIBSSH2_FREE_FUNC(ssh_free)
+{
+    (void)abstract;
+    free(ptr);
+}
+
 static void start_library(void)
 {
     library_state = libssh2_init(0);
@@ -211,7 +229,7 @@ int dmpi_ssh_session_open(struct dmpi_ssh_session *s, const struct dmpi_ssh_conf
     if (library_state != 0)
         return dmpi_err_set(err, DMPI_ESYS, "libssh2 does not start");
     s->name = dmpi_xasprintf("%s@%s:%d", c->user, c->host, c->port);
-    s->ssh = libssh2_session_init();
+    s->ssh = libssh2_session_init_ex(ssh_malloc, ssh_free, ssh_realloc, NULL);
     if (!s->ssh)
         dmpi_oom();
     libssh2_session_set_blocking(s->ssh, 0);

@@ -20,7 +20,9 @@ static CURLcode curl_state;
 
 static void curl_start(void)
 {
-    curl_state = curl_global_init(CURL_GLOBAL_DEFAULT);
+    /* What a handle is told is not checked: it must not be lost for want of memory. */
+    curl_state = curl_global_init_mem(CURL_GLOBAL_DEFAULT, dmpi_xmalloc, free, dmpi_xrealloc,
+                                      dmpi_xstrdup, dmpi_xcalloc);
 }
 
 static const struct dmpi_transport_ops *ops_of(enum dmpi_scheme scheme)
