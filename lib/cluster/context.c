@@ -144,13 +144,14 @@ static int list_names(struct dmpi_strv *out, const struct dmpi_context *c, const
     DIR *dir = opendir(full);
     if (!dir)
         return dmpi_err_sys(err, errno, "%s", full);
-    for (struct dirent *d = readdir(dir); d; d = readdir(dir)) {
+    for (struct dirent *d; errno = 0, (d = readdir(dir));) {
         if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
             dmpi_strv_add(out, d->d_name);
     }
+    int rc = errno ? dmpi_err_sys(err, errno, "%s", full) : 0;
     closedir(dir);
     dmpi_strv_sort(out);
-    return 0;
+    return rc;
 }
 
 static int list_folder(struct dmpi_context *c, const char *path, int depth, struct dmpi_err *err)

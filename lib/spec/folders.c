@@ -20,16 +20,17 @@ int dmpi_folder_list(struct dmpi_strv *out, const char *dir, const char *file, s
         return dmpi_err_sys(err, errno, "%s", dir);
     struct dmpi_strv found = DMPI_STRV_INIT;
     const struct dirent *entry;
-    while ((entry = readdir(d))) {
+    while (errno = 0, (entry = readdir(d))) {
         dmpi_autofree char *path = dmpi_xasprintf("%s/%s/%s", dir, entry->d_name, file);
         if (dmpi_text_name_ok(entry->d_name) && access(path, F_OK) == 0)
             dmpi_strv_add(&found, entry->d_name);
     }
+    int rc = errno ? dmpi_err_sys(err, errno, "%s", dir) : 0;
     closedir(d);
     dmpi_strv_sort(&found);
     dmpi_strv_add_all(out, &found);
     dmpi_strv_free(&found);
-    return 0;
+    return rc;
 }
 
 static int unknown(const char *what, const char *dir, const char *name, const char *file,
@@ -58,6 +59,8 @@ int dmpi_folder_check(const char *what, const char *dir, const char *name, const
     dmpi_autofree char *path = dmpi_xasprintf("%s/%s/%s", dir, name, file);
     if (access(path, F_OK) == 0)
         return 0;
+    if (errno != ENOENT && errno != ENOTDIR)
+        return dmpi_err_sys(err, errno, "%s %s: %s", what, name, path);
     return unknown(what, dir, name, file, err);
 }
 
