@@ -152,13 +152,25 @@ static void open_standard_streams(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
-            abort();
+            _exit(DMPI_EXIT_FAILED); /* nobody can be told why */
+}
+
+static int start_signals(void)
+{
+    struct dmpi_err err = DMPI_ERR_INIT;
+    int errnum = dmpi_sig_start();
+    if (errnum == 0)
+        return 0;
+    dmpi_err_sys(&err, errnum, "the collector of signals does not start");
+    dmpi_out_note("%s", err.msg);
+    return -1;
 }
 
 int main(int argc, char **argv)
 {
     open_standard_streams();
-    dmpi_sig_start();
+    if (start_signals() != 0)
+        return DMPI_EXIT_FAILED;
     app_ctl = (struct dmpi_ctl){.deadline_ms = 0, .cancel_fd = dmpi_sig_cancel_fd()};
     dmpi_log_set(DMPI_LOG_WARN, log_line, NULL);
     if (argc < 2) {

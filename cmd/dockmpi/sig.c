@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "sig.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -45,7 +46,7 @@ static void *collect(void *unused)
     return NULL;
 }
 
-void dmpi_sig_start(void)
+int dmpi_sig_start(void)
 {
     cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     force_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -61,11 +62,13 @@ void dmpi_sig_start(void)
     if (sigaction(SIGHUP, NULL, &hup) == 0 && hup.sa_handler != SIG_IGN)
         sigaddset(&collected, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &collected, NULL);
+    if (cancel_fd < 0 || force_fd < 0 || winch_fd < 0)
+        return errno;
     pthread_t thread;
-    if (cancel_fd < 0 || force_fd < 0 || winch_fd < 0 ||
-        pthread_create(&thread, NULL, collect, NULL) != 0)
-        abort();
-    pthread_detach(thread);
+    int errnum = pthread_create(&thread, NULL, collect, NULL);
+    if (errnum == 0)
+        pthread_detach(thread);
+    return errnum;
 }
 
 int dmpi_sig_cancel_fd(void)

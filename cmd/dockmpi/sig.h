@@ -3,8 +3,11 @@
 #ifndef DMPI_CMD_SIG_H
 #define DMPI_CMD_SIG_H
 
-/** Blocks INT, TERM, HUP and WINCH in every thread and starts the collector. Call once, first. */
-void dmpi_sig_start(void);
+/**
+ * Blocks INT, TERM, HUP and WINCH in every thread and starts the collector. Call once, first. 0, or the errno of what
+ * failed: too many open files, too many threads.
+ */
+int dmpi_sig_start(void);
 
 /** Readable, and stays so, after the first INT, TERM or HUP. */
 int dmpi_sig_cancel_fd(void);
