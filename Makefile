@@ -72,10 +72,11 @@ ALL_OBJ    := $(LIB_OBJ) $(CMD_OBJ) $(HELPER_OBJ) $(FABRIC_OBJ) $(call obj,$(UNI
               $(wildcard tests/fuzz/driver.c))
 LIB        := $(BUILD)/libdockmpi.a
 BIN        := $(BUILD)/dockmpi
+SWEEP_LIB  := $(BUILD)/sweep/fail.so
 
 .DEFAULT_GOAL := all
-.PHONY: lab lab-down all lib unit-bin fuzz-bin bench-bin demo test check unit golden e2e lint format fuzz faults bench soak \
-        install uninstall clean FORCE
+.PHONY: lab lab-down all lib unit-bin fuzz-bin bench-bin demo test check unit golden e2e lint format fuzz faults bench \
+        soak sweep sweep-lib install uninstall clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -84,6 +85,7 @@ lib: $(if $(LIB_SRC),$(LIB))
 unit-bin: $(UNIT_BIN)
 fuzz-bin: $(FUZZ_BIN)
 bench-bin: $(BENCH_BIN)
+sweep-lib: $(SWEEP_LIB)
 
 # The flags are a prerequisite of every object: another compiler or PREFIX rebuilds what it must.
 $(BUILD)/flags: FORCE
@@ -140,6 +142,12 @@ $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(LIB)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(LIB) $(PKG_LIBS)
 
+# Loaded into a program under test, so without the flags that change calls.
+$(SWEEP_LIB): tests/sweep/fail.c
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g $(WARN) -fPIC -shared -o $@ $<
+
 # ---- what people type --------------------------------------------------------------------------
 
 demo:
@@ -184,6 +192,10 @@ faults: all
 
 bench: all bench-bin
 	@tests/bench/run
+
+POINTS ?= 300
+sweep: all sweep-lib
+	@tests/sweep/run --points $(POINTS)
 
 ROUNDS ?= 500
 soak: all bench-bin
