@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "cluster/ttl.h"
 #include "job/jobs.h"
 #include "out.h"
 #include "state.h"
@@ -32,7 +33,8 @@ static json_t *container_json(const struct dmpi_member *m, const struct dmpi_fle
 }
 
 /* One object a cluster: how many workers it has and how many of them run. */
-static void add_cluster(json_t *clusters, const struct dmpi_state *state, const char *name)
+static void add_cluster(json_t *clusters, const struct dmpi_state *state, struct dmpi_fleet *fleet,
+                        const char *name)
 {
     int workers = 0, running = 0;
     bool launcher = false;
@@ -51,16 +53,19 @@ static void add_cluster(json_t *clusters, const struct dmpi_state *state, const 
     dmpi_json_set_int(o, "workers", workers);
     dmpi_json_set_int(o, "workers_running", running);
     dmpi_json_set_bool(o, "launcher_running", launcher);
+    int64_t left = dmpi_ttl_left(fleet, state, name, dmpi_app_ctl());
+    if (left >= 0)
+        dmpi_json_set_int(o, "ends_in_s", left);
     dmpi_json_add(clusters, o);
 }
 
-static json_t *state_json(const struct dmpi_state *state, const struct dmpi_fleet *fleet)
+static json_t *state_json(const struct dmpi_state *state, struct dmpi_fleet *fleet)
 {
     json_t *clusters = dmpi_json_new_arr(), *containers = dmpi_json_new_arr();
     for (size_t i = 0; i < state->n; i++) {
         const struct dmpi_member *m = &state->members[i];
         if (i == 0 || strcmp(m->cluster, state->members[i - 1].cluster) != 0)
-            add_cluster(clusters, state, m->cluster);
+            add_cluster(clusters, state, fleet, m->cluster);
         dmpi_json_add(containers, container_json(m, fleet));
     }
     json_t *result = dmpi_json_new_obj();
@@ -91,6 +96,21 @@ static void print_table(const struct dmpi_state *state, const struct dmpi_fleet 
     dmpi_table_print(&table);
 }
 
+/* Clusters with a time to live: how much of it is left. */
+static void print_ends(const struct dmpi_state *state, struct dmpi_fleet *fleet)
+{
+    for (size_t i = 0; i < state->n; i++) {
+        const char *cluster = state->members[i].cluster;
+        if (i > 0 && strcmp(cluster, state->members[i - 1].cluster) == 0)
+            continue;
+        char time[16];
+        int64_t left = dmpi_ttl_left(fleet, state, cluster, dmpi_app_ctl());
+        if (left >= 0)
+            dmpi_out_line("cluster %s ends in %s unless it is used", cluster,
+                          dmpi_text_human_ms(time, left * 1000));
+    }
+}
+
 static int run(void *opts, const struct dmpi_strv *operands, struct dmpi_err *err)
 {
     const struct dmpi_common *common = opts;
@@ -105,10 +125,12 @@ static int run(void *opts, const struct dmpi_strv *operands, struct dmpi_err *er
                              err);
     bool answered = session.fleet && dmpi_state_failed(&state) < state.n_nodes;
     if (rc == 0 || answered) {
-        if (common->json)
+        if (common->json) {
             dmpi_out_json(state_json(&state, session.fleet));
-        else
+        } else {
             print_table(&state, session.fleet);
+            print_ends(&state, session.fleet);
+        }
     }
     dmpi_state_free(&state);
     dmpi_session_close(&session);
@@ -121,8 +143,10 @@ const struct dmpi_verb dmpi_verb_ps = {
     .name = "ps",
     .args = "",
     .summary = "list clusters, containers and jobs",
-    .details = "Without --name and -f: every cluster on the engine. The job's container is listed\n"
-               "under the job's name; `dockmpi jobs` tells more about jobs.",
+    .details =
+        "Without --name and -f: every cluster on the engine. The job's container is listed\n"
+        "under the job's name; `dockmpi jobs` tells more about jobs. Looking is no use of a\n"
+        "cluster with a time to live: its end comes no later for it.",
     .opts = opts,
     .opts_size = sizeof(struct dmpi_common),
     .json = true,

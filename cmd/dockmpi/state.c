@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "cluster/ttl.h"
 #include "out.h"
 
 size_t dmpi_state_failed(const struct dmpi_state *state)
@@ -18,13 +19,16 @@ size_t dmpi_state_failed(const struct dmpi_state *state)
 
 int dmpi_session_state(struct dmpi_state *out, struct dmpi_session *session, struct dmpi_err *err)
 {
-    if (dmpi_state_load(out, session->fleet, session->spec.name, dmpi_app_ctl(), err) == 0)
+    if (dmpi_state_load(out, session->fleet, session->spec.name, dmpi_app_ctl(), err) == 0) {
+        dmpi_ttl_use(session->fleet, out, session->spec.name, dmpi_app_ctl());
         return 0;
+    }
     if (err->code == DMPI_ECANCELED || dmpi_state_failed(out) == out->n_nodes)
         return -1;
     for (size_t i = 0; i < out->n_nodes; i++)
         if (out->errs[i].code != DMPI_OK)
             dmpi_out_note("warning: %s", out->errs[i].msg);
+    dmpi_ttl_use(session->fleet, out, session->spec.name, dmpi_app_ctl());
     return 0;
 }
 

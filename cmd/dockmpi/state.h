@@ -7,7 +7,7 @@
 #include "cluster/state.h"
 
 /**
- * Lists the session's cluster. Nodes that do not answer are told on stderr; it fails only when no
+ * Lists the session's cluster, and counts as a use of it where it has a time to live. Nodes that do not answer are told on stderr; it fails only when no
  * node answered. `out` is to be freed with dmpi_state_free in every case.
  */
 int dmpi_session_state(struct dmpi_state *out, struct dmpi_session *session, struct dmpi_err *err);

@@ -16,7 +16,7 @@
 struct up {
     struct dmpi_common common;
     struct dmpi_strv volumes, env;
-    const char *image, *workdir, *workers, *slots, *shm_size, *ports, *user;
+    const char *image, *workdir, *workers, *slots, *shm_size, *ports, *user, *ttl;
     long long min_workers;
     int64_t ready_ms, wait_ms;
     bool dry_run, force;
@@ -168,6 +168,7 @@ static void fill_flags(struct dmpi_flags *flags, const struct up *o)
         .volumes = o->volumes,
         .env = o->env,
         .shm_size = o->shm_size,
+        .ttl = o->ttl,
         .workdir = o->workdir,
         .ports = o->ports,
         .user = o->user,
@@ -214,6 +215,8 @@ static const struct dmpi_opt opts[] = {
      "set a variable in every container", 0, 0},
     {"shm-size", 0, DMPI_OPT_STR, offsetof(struct up, shm_size), "SIZE",
      "size of /dev/shm, such as 8G", 0, 0},
+    {"ttl", 0, DMPI_OPT_STR, offsetof(struct up, ttl), "TIME",
+     "the cluster ends itself when nobody used it for so long, such as 12h", 0, 0},
     {"workdir", 0, DMPI_OPT_STR, offsetof(struct up, workdir), "DIR",
      "working folder of jobs (default /work)", 0, 0},
     {"ports", 0, DMPI_OPT_STR, offsetof(struct up, ports), "FIRST-LAST",
@@ -240,7 +243,12 @@ const struct dmpi_verb dmpi_verb_up = {
     .details =
         "Run it again to repair, to grow or to shrink: what is right already is kept.\n"
         "Without -f the workers run on the local engine (DOCKER_HOST and docker contexts are\n"
-        "honoured).",
+        "honoured).\n"
+        "--ttl (ttl: in a cluster file): every command that works with the cluster counts as a "
+        "use,\n"
+        "so does a job as long as it runs (`run --timeout` bounds it) and a shell that is open.\n"
+        "The containers then end and remove themselves, also when no client and no network is\n"
+        "left. Jobs that ended stay until `down`: they hold nothing but their logs.",
     .opts = opts,
     .opts_size = sizeof(struct up),
     .json = true,

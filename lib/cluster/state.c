@@ -79,6 +79,7 @@ static bool member_parse(struct dmpi_member *out, const json_t *entry, size_t no
     out->addr = label(labels, DMPI_LABEL_ADDR);
     out->origin = label(labels, DMPI_LABEL_ORIGIN);
     out->slots = label_int(labels, DMPI_LABEL_SLOTS);
+    out->ttl_s = label_int(labels, DMPI_LABEL_TTL);
     out->job = label(labels, DMPI_LABEL_JOB);
     out->job_name = label(labels, DMPI_LABEL_JOBNAME);
     out->program = label(labels, DMPI_LABEL_PROGRAM);

@@ -32,6 +32,7 @@ struct dmpi_member {
     char *addr;
     char *origin; // which definition made it, see dmpi_origin in spec
     int slots;
+    int ttl_s;      // seconds without use after which it ends; 0: never
     char *job;      // job: its id
     char *job_name; // what the user calls it; "": nothing
     char *program;

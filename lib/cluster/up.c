@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/secret.h"
+#include "cluster/ttl.h"
 #include "cluster/unstarted.h"
 #include "cluster/up_work.h"
 #include "fleet/fleet.h"
@@ -295,6 +296,7 @@ static int run(struct dmpi_work *work, struct dmpi_err *err)
     bool everything = rc != 0 || (head && head->made && !head->ready);
     if (rc == 0) {
         dmpi_unstarted_drop(work->fleet, &work->state, work->spec->name, work->ctl);
+        dmpi_ttl_use(work->fleet, &work->state, work->spec->name, work->ctl);
         tell_network(work);
         rc = judge(work, err);
     }

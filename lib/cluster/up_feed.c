@@ -206,17 +206,26 @@ static void now_ready(struct dmpi_work *work, struct dmpi_item *item)
     dmpi_work_tell(work, item, DMPI_STAGE_READY, NULL);
 }
 
-// Somebody took the port since the facts were read: the same container starts again with new facts
-// and gets another port.
-static int other_port(struct dmpi_work *work, struct dmpi_item *item, int attempt,
-                      struct dmpi_engine *engine, const struct dmpi_ctl *ctl, struct dmpi_err *err)
+// The same container once more, or another one in its place where it removes itself at its end.
+static int start_again(struct dmpi_work *work, struct dmpi_item *item, struct dmpi_engine *engine,
+                       const struct dmpi_ctl *ctl, struct dmpi_err *err)
 {
     int code = 0;
     const char *container = item->step->wanted->container;
-    dmpi_talk_free(DMPI_STEAL(item->talk));
+    if (work->spec->ttl_s)
+        return dmpi_work_remake(work, item, engine, ctl, err);
     if (dmpi_container_wait(engine, ctl, item->id, &code, err) != 0)
         return dmpi_err_wrap(err, "container %s: wait", container);
-    if (dmpi_talk_start(&item->talk, engine, item->id, container, ctl, err) != 0)
+    return dmpi_talk_start(&item->talk, engine, item->id, container, ctl, err);
+}
+
+// Somebody took the port since the facts were read: it starts again with new facts and gets another
+// port.
+static int other_port(struct dmpi_work *work, struct dmpi_item *item, int attempt,
+                      struct dmpi_engine *engine, const struct dmpi_ctl *ctl, struct dmpi_err *err)
+{
+    dmpi_talk_free(DMPI_STEAL(item->talk));
+    if (start_again(work, item, engine, ctl, err) != 0)
         return -1;
     pthread_mutex_lock(&work->lock);
     int rc = place_worker(work, item, attempt, err);

@@ -64,6 +64,30 @@ static int make_new(struct dmpi_work *work, struct dmpi_item *item, struct dmpi_
     return 0;
 }
 
+// One with a time to live is removed by its engine when it ends, a moment later.
+static int wait_gone(struct dmpi_engine *engine, const char *id, const struct dmpi_ctl *ctl,
+                     struct dmpi_err *err)
+{
+    for (;;) {
+        json_t *info = NULL;
+        if (dmpi_container_inspect(engine, ctl, id, &info, err) != 0)
+            return err->code == DMPI_ENOTFOUND ? 0 : -1;
+        json_decref(info);
+        if (dmpi_ctl_sleep(ctl, 50, err) != 0)
+            return -1;
+    }
+}
+
+int dmpi_work_remake(struct dmpi_work *work, struct dmpi_item *item, struct dmpi_engine *engine,
+                     const struct dmpi_ctl *ctl, struct dmpi_err *err)
+{
+    if (dmpi_container_remove(engine, ctl, item->id, true, true, err) != 0 ||
+        wait_gone(engine, item->id, ctl, err) != 0)
+        return -1;
+    free(DMPI_STEAL(item->id));
+    return make_new(work, item, engine, ctl, err);
+}
+
 static int make(struct dmpi_work *work, struct dmpi_item *item, struct dmpi_engine *engine,
                 const struct dmpi_ctl *ctl, struct dmpi_err *err)
 {

@@ -90,6 +90,9 @@ void dmpi_work_hardware(struct dmpi_work *work);
 
 // up_make.c: removes what must go, creates and starts what is missing, reads the facts.
 void dmpi_work_make(struct dmpi_work *work);
+// The same for one item again, whose container has ended before it was ready.
+int dmpi_work_remake(struct dmpi_work *work, struct dmpi_item *item, struct dmpi_engine *engine,
+                     const struct dmpi_ctl *ctl, struct dmpi_err *err);
 // Removes what was made and is not ready, or all that was made. Not cancellable; bounded in time.
 void dmpi_work_undo(struct dmpi_work *work, bool everything);
 

@@ -171,6 +171,7 @@ static const struct {
     {"Privileged", "--privileged", add_switch},
     {"ReadonlyRootfs", "--read-only", add_switch},
     {"LogConfig", "", add_nothing},
+    {"AutoRemove", "", add_nothing}, // a cluster with a time to live; the script removes its own
 };
 
 void dmpi_explain_flags(struct dmpi_strv *words, const json_t *config, const json_t *host,

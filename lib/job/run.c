@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cluster/ttl.h"
 #include "cluster/unstarted.h"
 #include "engine/containers.h"
 #include "fleet/fleet.h"
@@ -53,6 +54,7 @@ static int find_cluster(struct dmpi_run *r, struct dmpi_err *err)
     if (dmpi_targets_all(&r->targets, &r->state, name, true, err) < 0 ||
         dmpi_fleet_engine(&r->engine, r->fleet, r->launcher->node, r->ctl, err) < 0)
         return -1;
+    dmpi_ttl_use(r->fleet, &r->state, name, r->ctl);
     return dmpi_container_inspect(r->engine, r->ctl, r->launcher->id, &r->inspected, err);
 }
 

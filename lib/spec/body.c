@@ -89,6 +89,10 @@ static json_t *labels_of(const struct dmpi_plan_member *m, const struct dmpi_spe
         dmpi_autofree char *ports = dmpi_ports_str(&spec->ports);
         dmpi_json_set_str(labels, DMPI_LABEL_PORTS, ports);
     }
+    if (spec->ttl_s) {
+        dmpi_autofree char *ttl = dmpi_xasprintf("%lld", (long long)spec->ttl_s);
+        dmpi_json_set_str(labels, DMPI_LABEL_TTL, ttl);
+    }
     if (m->role == DMPI_WORKER)
         set_number(labels, DMPI_LABEL_SLOTS, m->slots);
     // Whoever gets a neighbour has to leave him some: another label is another container.
@@ -208,6 +212,9 @@ static json_t *host_config_of(const struct dmpi_plan_member *m, const struct dmp
     json_t *hc = dmpi_json_new_obj(), *tmpfs = dmpi_json_new_obj();
     dmpi_json_set_str(hc, "NetworkMode", "host");
     dmpi_json_set_bool(hc, "Init", true);
+    // What ends by itself goes by itself, with its anonymous volumes.
+    if (spec->ttl_s)
+        dmpi_json_set_bool(hc, "AutoRemove", true);
     // Keys lie here and nowhere else: in memory, and only for root.
     dmpi_json_set_str(tmpfs, "/etc/dockmpi", "mode=0700,size=16m");
     dmpi_json_set(hc, "Tmpfs", tmpfs);
@@ -227,14 +234,14 @@ static json_t *host_config_of(const struct dmpi_plan_member *m, const struct dmp
     return hc;
 }
 
-static json_t *worker_script(const struct dmpi_profile *p)
+static json_t *worker_script(const struct dmpi_profile *p, int64_t ttl_s)
 {
     DMPI_AUTO(dmpi_strv_free) struct dmpi_strv devices = DMPI_STRV_INIT;
     for (size_t i = 0; i < p->devices.n; i++) {
         DMPI_AUTO(dmpi_strv_free) struct dmpi_strv part = dmpi_strv_split(p->devices.v[i], ':');
         dmpi_strv_add(&devices, part.v[part.n > 1 ? 1 : 0]);
     }
-    return dmpi_script_worker(p->sshd, &devices);
+    return dmpi_script_worker(ttl_s, p->sshd, &devices);
 }
 
 void dmpi_body_make(struct dmpi_plan_member *m, const struct dmpi_spec *spec)
@@ -249,7 +256,8 @@ void dmpi_body_make(struct dmpi_plan_member *m, const struct dmpi_spec *spec)
     dmpi_strv_env_merge(&env, &spec->env);
     dmpi_json_set_str(body, "Image", p->image);
     dmpi_json_set(body, "Entrypoint",
-                  m->role == DMPI_WORKER ? worker_script(p) : dmpi_script_launcher());
+                  m->role == DMPI_WORKER ? worker_script(p, spec->ttl_s)
+                                         : dmpi_script_launcher(spec->ttl_s));
     dmpi_json_set(body, "Env", dmpi_json_strv(&env));
     dmpi_json_set_str(body, "WorkingDir", spec->workdir);
     dmpi_json_set(body, "Labels", labels_of(m, spec));

@@ -11,9 +11,10 @@
 #define DMPI_LABEL_PROFILE "io.dockmpi.profile" // image profile
 #define DMPI_LABEL_GPUS                                                                            \
     "io.dockmpi.gpus" // "0/2": the first of two workers that share a node's GPUs
-#define DMPI_LABEL_SLOTS "io.dockmpi.slots"   // workers: ranks it takes
-#define DMPI_LABEL_ADDR "io.dockmpi.addr"     // data address; absent while unknown
-#define DMPI_LABEL_PORTS "io.dockmpi.ports"   // range it keeps to; absent without one
+#define DMPI_LABEL_SLOTS "io.dockmpi.slots" // workers: ranks it takes
+#define DMPI_LABEL_ADDR "io.dockmpi.addr"   // data address; absent while unknown
+#define DMPI_LABEL_PORTS "io.dockmpi.ports" // range it keeps to; absent without one
+#define DMPI_LABEL_TTL "io.dockmpi.ttl" // seconds without use after which it ends; absent: never
 #define DMPI_LABEL_ORIGIN "io.dockmpi.origin" // definition of the cluster, see spec.h
 #define DMPI_LABEL_JOB "io.dockmpi.job"       // jobs: id
 #define DMPI_LABEL_JOBNAME                                                                         \

@@ -2,6 +2,7 @@
 #include "spec/script.h"
 
 #include "base/json.h"
+#include "base/mem.h"
 
 // clang-format off
 
@@ -13,6 +14,7 @@ static const char worker_sh[] =
 #include "spec/ports.sh.inc"
 #include "spec/facts.sh.inc"
 #include "spec/feed.sh.inc"
+#include "spec/ttl.sh.inc"
 #include "spec/worker.sh.inc"
     ;
 
@@ -20,6 +22,7 @@ static const char launcher_sh[] =
 #include "spec/ports.sh.inc"
 #include "spec/facts.sh.inc"
 #include "spec/feed.sh.inc"
+#include "spec/ttl.sh.inc"
 #include "spec/launcher.sh.inc"
     ;
 
@@ -39,20 +42,28 @@ static json_t *entrypoint(const char *script)
     return arr;
 }
 
-json_t *dmpi_script_worker(const char *sshd, const struct dmpi_strv *devices)
+static void add_seconds(json_t *arr, int64_t s)
+{
+    dmpi_autofree char *text = dmpi_xasprintf("%lld", (long long)s);
+    dmpi_json_add_str(arr, text);
+}
+
+json_t *dmpi_script_worker(int64_t ttl_s, const char *sshd, const struct dmpi_strv *devices)
 {
     json_t *arr = entrypoint(worker_sh);
     dmpi_json_add_str(arr, "dockmpi-worker");
+    add_seconds(arr, ttl_s);
     dmpi_json_add_str(arr, sshd ? sshd : "");
     for (size_t i = 0; devices && i < devices->n; i++)
         dmpi_json_add_str(arr, devices->v[i]);
     return arr;
 }
 
-json_t *dmpi_script_launcher(void)
+json_t *dmpi_script_launcher(int64_t ttl_s)
 {
     json_t *arr = entrypoint(launcher_sh);
     dmpi_json_add_str(arr, "dockmpi-launcher");
+    add_seconds(arr, ttl_s);
     return arr;
 }
 

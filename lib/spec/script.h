@@ -12,6 +12,7 @@
 #define DMPI_SPEC_SCRIPT_H
 
 #include <jansson.h>
+#include <stdint.h>
 
 #include "base/strv.h"
 
@@ -24,10 +25,10 @@
 // A complete script that prints the listening ports alone, with the markers of the facts (mesh/facts.h).
 extern const char dmpi_ports_sh[];
 
-// Entrypoint arrays, owned by the caller. sshd: path inside the image, NULL to look for it there.
+// Entrypoint arrays, owned by the caller. ttl_s: seconds without use after which it ends, 0: never. sshd: path inside the image, NULL to look for it there.
 // devices: paths in the container, besides those of GPUs, whose groups are facts; NULL: none.
-json_t *dmpi_script_worker(const char *sshd, const struct dmpi_strv *devices);
-json_t *dmpi_script_launcher(void);
+json_t *dmpi_script_worker(int64_t ttl_s, const char *sshd, const struct dmpi_strv *devices);
+json_t *dmpi_script_launcher(int64_t ttl_s);
 json_t *dmpi_script_job(void);
 
 #endif

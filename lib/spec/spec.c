@@ -90,6 +90,17 @@ static int flag_lists(struct dmpi_spec *s, const struct dmpi_flags *flags, struc
     return 0;
 }
 
+int dmpi_ttl_parse(int64_t *out_s, const char *text, struct dmpi_err *err)
+{
+    int64_t ms = 0;
+    if (dmpi_text_duration(&ms, text, err))
+        return -1;
+    if (ms < DMPI_TTL_MIN_S * 1000LL || ms > DMPI_TTL_MAX_S * 1000LL)
+        return dmpi_err_set(err, DMPI_EINVAL, "'%.64s': expected 10s to 365d, such as 12h", text);
+    *out_s = ms / 1000;
+    return 0;
+}
+
 static int apply_flags(struct dmpi_draft *d, struct dmpi_err *err)
 {
     const struct dmpi_flags *flags = d->flags;
@@ -107,6 +118,8 @@ static int apply_flags(struct dmpi_draft *d, struct dmpi_err *err)
     if (flags->shm_size && s->shm_size <= 0)
         return dmpi_err_set(err, DMPI_EINVAL, "--shm-size %s: must be greater than 0",
                             flags->shm_size);
+    if (flags->ttl && dmpi_ttl_parse(&s->ttl_s, flags->ttl, err))
+        return dmpi_err_wrap(err, "--ttl");
     return flag_lists(s, flags, err);
 }
 

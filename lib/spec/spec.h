@@ -15,6 +15,8 @@
 
 #define DMPI_WORKERS_MAX 4096
 #define DMPI_SLOTS_MAX 4096
+#define DMPI_TTL_MIN_S 10
+#define DMPI_TTL_MAX_S (365 * 24 * 3600)
 #define DMPI_WORKDIR_DEFAULT "/work"
 #define DMPI_IMAGE_DEFAULT "cpu"
 #define DMPI_NAME_DEFAULT "default"
@@ -57,6 +59,7 @@ struct dmpi_spec {
     size_t n_volumes;
     struct dmpi_strv env;    // KEY=VALUE
     int64_t shm_size;        // bytes; 0: as the profile says
+    int64_t ttl_s;           // seconds without use after which the cluster ends itself; 0: never
     char *workdir;           // absolute, in every container
     char *subnet;            // "172.31.0.0/16": where data addresses are; NULL: not given
     struct dmpi_ports ports; // all that listens keeps to these; 0, 0: to none
@@ -71,6 +74,7 @@ struct dmpi_flags {
     const char *launcher_image;
     const char *slots;    // number as typed
     const char *shm_size; // "8G"
+    const char *ttl;      // "12h"
     const char *workdir;
     const char *ports;        // "30000-30199"
     const char *user;         // ssh user for nodes that name none
@@ -110,6 +114,9 @@ void dmpi_volume_free(struct dmpi_volume *volume);
 // KEY or KEY=VALUE appended to env as KEY=VALUE, replacing what has the same key; a bare KEY takes
 // the value of our own environment and is an error when that has none.
 int dmpi_env_parse(struct dmpi_strv *env, const char *text, struct dmpi_err *err);
+
+// A time to live, "12h", within DMPI_TTL_MIN_S and DMPI_TTL_MAX_S.
+int dmpi_ttl_parse(int64_t *out_s, const char *text, struct dmpi_err *err);
 
 // Whether text is "a.b.c.d/n", or its IPv6 counterpart.
 bool dmpi_subnet_ok(const char *text);

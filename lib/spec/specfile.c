@@ -10,9 +10,9 @@
 #include "spec/hostconfig.h"
 #include "spec/profile.h"
 
-static const char *const top_keys[] = {"name",    "defaults", "launcher", "volumes",
-                                       "env",     "shm_size", "workdir",  "user",
-                                       "options", "nodes",    "ports",    NULL};
+static const char *const top_keys[] = {"name",     "defaults", "launcher", "volumes", "env",
+                                       "shm_size", "workdir",  "user",     "options", "nodes",
+                                       "ports",    "ttl",      NULL};
 static const char *const default_keys[] = {"user",  "identity", "known_hosts", "subnet",  "image",
                                            "slots", "workers",  "tls",         "options", NULL};
 static const char *const launcher_keys[] = {"node", "image", NULL};
@@ -106,6 +106,16 @@ static int read_ports(struct dmpi_draft *d, const struct dmpi_read *r, struct dm
     return 0;
 }
 
+static int read_ttl(struct dmpi_draft *d, const struct dmpi_read *r, struct dmpi_err *err)
+{
+    dmpi_autofree char *text = NULL;
+    if (dmpi_read_str(&text, r, "ttl", err))
+        return -1;
+    if (text && dmpi_ttl_parse(&d->spec->ttl_s, text, err))
+        return dmpi_read_wrap(r, "ttl", err);
+    return 0;
+}
+
 static int read_top(struct dmpi_draft *d, struct dmpi_err *err)
 {
     struct dmpi_spec *s = d->spec;
@@ -115,7 +125,8 @@ static int read_top(struct dmpi_draft *d, struct dmpi_err *err)
         dmpi_read_size(&s->shm_size, &r, "shm_size", err) ||
         dmpi_read_str(&s->workdir, &r, "workdir", err) ||
         dmpi_read_str(&d->defaults.user, &r, "user", err) || read_volumes(d, &r, err) ||
-        read_options(&d->defaults.options, &r, err) || read_ports(d, &r, err))
+        read_options(&d->defaults.options, &r, err) || read_ports(d, &r, err) ||
+        read_ttl(d, &r, err))
         return -1;
     if (s->name && dmpi_text_name_check("cluster name", s->name, err))
         return dmpi_yaml_err_at(err, &d->y, "", "name");

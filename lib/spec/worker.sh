@@ -1,9 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# What a worker runs; after ports.sh, facts.sh and feed.sh. $1: sshd, or empty; further ones: devices.
+# What a worker runs; after ports.sh, facts.sh, feed.sh and ttl.sh. $1: its time to live in seconds, 0: without end;
+# $2: sshd, or empty; further ones: devices.
 
-sshd=$1
-shift
+ttl=$1
+sshd=$2
+shift 2
 facts "$@"
 feed self.json
 s=${sshd:-$(command -v sshd || PATH=/usr/sbin:/usr/local/sbin:/sbin command -v sshd)}
@@ -17,4 +19,10 @@ while read -r k x; do
     done
 done </proc/self/status
 mkdir -p /run/sshd && chmod 0755 /run/sshd
+if [ "$ttl" -gt 0 ]; then
+    # An init, sshd, and this.
+    idle=3
+    [ $$ -gt 1 ] || idle=2
+    (trap - TERM; keep "$idle" false; kill -s TERM $$) </dev/null &
+fi
 exec "$s" -D -e -f /etc/dockmpi/sshd_config </dev/null

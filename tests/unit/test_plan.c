@@ -206,10 +206,15 @@ static void hashes(void **state)
     DMPI_AUTO(dmpi_plan_free) struct dmpi_plan a = plan_of(NULL, FLAGS(.workers = "2"));
     DMPI_AUTO(dmpi_plan_free) struct dmpi_plan b = plan_of(NULL, FLAGS(.workers = "3"));
     DMPI_AUTO(dmpi_plan_free) struct dmpi_plan c = plan_of(NULL, FLAGS(.shm_size = "2G"));
+    DMPI_AUTO(dmpi_plan_free) struct dmpi_plan t = plan_of(NULL, FLAGS(.ttl = "12h"));
     DMPI_AUTO(dmpi_plan_free) struct dmpi_plan d = plan_of("name: default\n", FLAGS(.name = NULL));
     assert_string_equal(a.members[1].spec_hash, b.members[1].spec_hash);
     assert_string_not_equal(a.members[1].spec_hash, a.members[2].spec_hash);
     assert_string_not_equal(a.members[1].spec_hash, c.members[1].spec_hash);
+    assert_string_not_equal(a.members[1].spec_hash, t.members[1].spec_hash);
+    const json_t *of_t = t.members[1].create;
+    assert_true(dmpi_json_bool(dmpi_json_obj(of_t, "HostConfig"), "AutoRemove", false));
+    assert_string_equal(dmpi_json_str(dmpi_json_obj(of_t, "Labels"), DMPI_LABEL_TTL), "43200");
     // Who defines the cluster is in the labels, and no reason to replace a container.
     assert_string_equal(a.members[1].spec_hash, d.members[1].spec_hash);
     const json_t *la = dmpi_json_obj(a.members[1].create, "Labels");

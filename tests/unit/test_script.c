@@ -54,7 +54,8 @@ static int run(json_t *entrypoint, const char *input, struct dmpi_buf *out)
 static void not_fed(void **state)
 {
     (void)state;
-    json_t *scripts[] = {dmpi_script_worker(NULL, NULL), dmpi_script_launcher(), dmpi_script_job()};
+    json_t *scripts[] = {dmpi_script_worker(60, NULL, NULL), dmpi_script_launcher(60),
+                         dmpi_script_job()};
     for (size_t i = 0; i < DMPI_ARRAY_LEN(scripts); i++) {
         DMPI_AUTO(dmpi_buf_free) struct dmpi_buf out = DMPI_BUF_INIT(1 << 20);
         assert_int_equal(run(scripts[i], "", &out), DMPI_EXIT_NOT_FED);
@@ -78,7 +79,7 @@ static void facts_come_first(void **state)
     struct dmpi_strv devices = DMPI_STRV_INIT;
     dmpi_strv_add(&devices, "/dev/tty");
     dmpi_strv_add(&devices, "/dev/not there");
-    dmpi_json_auto json_t *worker = dmpi_script_worker("/no/sshd", &devices);
+    dmpi_json_auto json_t *worker = dmpi_script_worker(0, "/no/sshd", &devices);
     dmpi_strv_free(&devices);
     setenv("DOCKMPI_TEST_MARK", "a b", 1);
     run(worker, "", &out);
@@ -97,12 +98,13 @@ static void facts_come_first(void **state)
 static void shapes(void **state)
 {
     (void)state;
-    dmpi_json_auto json_t *worker = dmpi_script_worker("/opt/ss hd", NULL);
+    dmpi_json_auto json_t *worker = dmpi_script_worker(90, "/opt/ss hd", NULL);
     dmpi_json_auto json_t *job = dmpi_script_job();
-    assert_int_equal(json_array_size(worker), 5);
+    assert_int_equal(json_array_size(worker), 6);
     assert_string_equal(json_string_value(json_array_get(worker, 0)), "/bin/sh");
     // The path is an argument and never part of the shell text.
-    assert_string_equal(json_string_value(json_array_get(worker, 4)), "/opt/ss hd");
+    assert_string_equal(json_string_value(json_array_get(worker, 4)), "90");
+    assert_string_equal(json_string_value(json_array_get(worker, 5)), "/opt/ss hd");
     assert_null(strstr(json_string_value(json_array_get(worker, 2)), "ss hd"));
     assert_null(strstr(json_string_value(json_array_get(job, 2)), "facts"));
 }

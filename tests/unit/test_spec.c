@@ -244,6 +244,8 @@ static void refuses(void **state)
         {"env: [NOPE]\n", "c.yaml:1: env[0]: expected KEY=VALUE"},
         {"env: { A-B: 1 }\n", "c.yaml:1: env.A-B: not a name"},
         {"shm_size: -1\n", "c.yaml:1: shm_size: expected a size such as 8G"},
+        {"ttl: 1h30\n", "c.yaml:1: ttl: "},
+        {"ttl: 9s\n", "c.yaml:1: ttl: '9s': expected 10s to 365d"},
         {"workdir: work\n", "workdir 'work': expected an absolute path"},
         {"workdir: /a/../b\n", "workdir '/a/../b': expected an absolute path"},
     };
@@ -264,6 +266,7 @@ static void flags_win(void **state)
     static const char text[] = "name: filed\n"
                                "env: { A: 1, B: 2 }\n"
                                "shm_size: 1G\n"
+                               "ttl: 2d\n"
                                "workdir: /filed\n"
                                "launcher: { image: cpu }\n"
                                "volumes: ['/a:/data', '/b:/x:ro']\n";
@@ -280,6 +283,7 @@ static void flags_win(void **state)
     assert_string_equal(s.workdir, "/flagged/x");
     assert_string_equal(s.launcher_image, "cpu");
     assert_true(s.shm_size == 512LL << 20);
+    assert_int_equal(s.ttl_s, 2 * 24 * 3600);
     dmpi_autofree char *env = dmpi_strv_join(&s.env, "|");
     assert_string_equal(env, "A=1|B=3|DOCKMPI_TEST_ENV=from here");
     assert_int_equal(s.n_volumes, 2);
@@ -302,6 +306,8 @@ static void bad_flags(void **state)
         {FLAGS(.name = "../x"), NULL, NULL, "--name: cluster name"},
         {FLAGS(.shm_size = "x"), NULL, NULL, "--shm-size: "},
         {FLAGS(.shm_size = "0"), NULL, NULL, "--shm-size 0: must be greater"},
+        {FLAGS(.ttl = "x"), NULL, NULL, "--ttl: "},
+        {FLAGS(.ttl = "400d"), NULL, NULL, "--ttl: '400d': expected 10s to 365d"},
         {FLAGS(.user = "-x"), NULL, NULL, "user '-x': malformed"},
         {FLAGS(.name = NULL), "DOCKMPI_TEST_UNSET", NULL,
          "--env: environment 'DOCKMPI_TEST_UNSET': not set here either"},
