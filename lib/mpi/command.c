@@ -27,12 +27,13 @@ struct composer {
     struct dmpi_tuned *tuned; // one a group of the job; empty for those without ranks
 };
 
-// How the launch daemons of either generation notice a dead network: later than ssh does (15 s), so
-// that mpirun reports an error of its own.
+// How the launch daemons of either generation notice a dead network: after 26 s, later than ssh does (15 to
+// 20 s), so that mpirun reports an error of its own. Where only one direction is dead ssh does not notice,
+// because sshd asks whether we are alive.
 static const char *const daemon_env[] = {
-    "PRTE_MCA_oob_tcp_keepalive_time=20",  "PRTE_MCA_oob_tcp_keepalive_intvl=5",
-    "PRTE_MCA_oob_tcp_keepalive_probes=3", "OMPI_MCA_oob_tcp_keepalive_time=20",
-    "OMPI_MCA_oob_tcp_keepalive_intvl=5",  "OMPI_MCA_oob_tcp_keepalive_probes=3",
+    "PRTE_MCA_oob_tcp_keepalive_time=20",  "PRTE_MCA_oob_tcp_keepalive_intvl=3",
+    "PRTE_MCA_oob_tcp_keepalive_probes=2", "OMPI_MCA_oob_tcp_keepalive_time=20",
+    "OMPI_MCA_oob_tcp_keepalive_intvl=3",  "OMPI_MCA_oob_tcp_keepalive_probes=2",
     "PRTE_MCA_prte_silence_shared_fs=1",
 };
 
