@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "cluster/unstarted.h"
 #include "fleet/fleet.h"
+#include "job/fate.h"
 #include "job/ranks.h"
 #include "job/stream.h"
 #include "job/target.h"
@@ -20,6 +21,19 @@ static int ranks_gone(struct dmpi_fleet *fleet, const struct dmpi_state *state,
         dmpi_job_ranks_wait(fleet, &targets, job->container, RANKS_MS, err) < 0)
         return dmpi_err_wrap(err, "was canceled");
     return 0;
+}
+
+// As run does. What became of members that did not run when we came is told by `why`.
+static void find_causes(struct dmpi_fleet *fleet, const struct dmpi_state *state,
+                        const struct dmpi_member *job, int64_t begun,
+                        struct dmpi_run_result *result)
+{
+    struct dmpi_targets targets DMPI_AUTO(dmpi_targets_free) = {0};
+    struct dmpi_err ignored;
+    if (dmpi_member_running(job) &&
+        dmpi_targets_all(&targets, state, job->cluster, true, &ignored) == 0)
+        dmpi_fates_after(&result->causes, fleet, &targets, result->exit_code,
+                         dmpi_now_ms() - begun);
 }
 
 static int attend(struct dmpi_job_stream *s, struct dmpi_run_result *result, struct dmpi_err *err)
@@ -48,6 +62,7 @@ int dmpi_job_attach(struct dmpi_fleet *fleet, const struct dmpi_state *state,
     from.since_ns = opts->since_ns;
     *result = (struct dmpi_run_result){
         .job = dmpi_xstrdup(job->job), .container = dmpi_xstrdup(job->container), .np = job->ranks};
+    int64_t begun = dmpi_now_ms();
     int rc = dmpi_fleet_engine(&s.engine, fleet, job->node, ctl, err);
     if (rc == 0 && strcmp(job->state, "created") == 0)
         rc = dmpi_job_started_wait(s.engine, job, ctl, err);
@@ -58,5 +73,7 @@ int dmpi_job_attach(struct dmpi_fleet *fleet, const struct dmpi_state *state,
     }
     if (rc == 0 && s.kill_at)
         rc = ranks_gone(fleet, state, job, err);
+    else if (rc == 0 && !s.left)
+        find_causes(fleet, state, job, begun, result);
     return rc < 0 ? dmpi_err_wrap(err, "job %s", job->job) : 0;
 }

@@ -13,6 +13,8 @@
 #include "fleet/fleet.h"
 #include "fleet/parallel.h"
 
+#define AFTER_MS ((int64_t)4000)
+
 char *dmpi_fate_text(const json_t *inspected)
 {
     const json_t *state = dmpi_json_obj(inspected, "State");
@@ -43,7 +45,9 @@ char *dmpi_fate_ask(struct dmpi_fleet *fleet, size_t node, const char *id,
         return dmpi_fate_text(info);
     if (err.code == DMPI_ENOTFOUND)
         return dmpi_xstrdup("its container is gone");
-    return dmpi_xasprintf("the engine does not answer: %s", err.msg);
+    if (err.code == DMPI_ETIMEOUT)
+        return dmpi_xstrdup("its node does not answer: off, hanging, or the network is cut");
+    return dmpi_xasprintf("its node's engine does not answer: %s", err.msg);
 }
 
 // --- all at once -----------------------------------------------------------------------------
@@ -127,4 +131,11 @@ void dmpi_fates(struct dmpi_strv *out, struct dmpi_fleet *fleet, const struct dm
         free(a.fates[i]);
     }
     free(a.fates);
+}
+
+void dmpi_fates_after(struct dmpi_strv *out, struct dmpi_fleet *fleet,
+                      const struct dmpi_targets *targets, int code, int64_t since_ms)
+{
+    if (code == 255 || code == 137 || code == 125)
+        dmpi_fates(out, fleet, targets, since_ms, AFTER_MS);
 }

@@ -15,7 +15,7 @@ struct dmpi_fleet;
 // that runs. Owned by the caller.
 char *dmpi_fate_text(const json_t *inspected);
 
-// The same by asking, within ctl: also "its container is gone" and "the engine does not answer: WHY".
+// The same by asking, within ctl: also "its container is gone" and that its node or engine does not answer.
 char *dmpi_fate_ask(struct dmpi_fleet *fleet, size_t node, const char *id,
                     const struct dmpi_ctl *ctl);
 
@@ -23,5 +23,10 @@ char *dmpi_fate_ask(struct dmpi_fleet *fleet, size_t node, const char *id,
 // each in which the kernel has ended a process for want of memory in the last since_ms.
 void dmpi_fates(struct dmpi_strv *out, struct dmpi_fleet *fleet, const struct dmpi_targets *targets,
                 int64_t since_ms, int64_t ms);
+
+// The same after a job ended with code, within 4 s, if it may have ended for a container and not for its
+// program: mpirun lost a worker (255), a rank was killed (137), a rank did not come (125).
+void dmpi_fates_after(struct dmpi_strv *out, struct dmpi_fleet *fleet,
+                      const struct dmpi_targets *targets, int code, int64_t since_ms);
 
 #endif

@@ -20,7 +20,6 @@
 #define ENDED_MAX 40              // with so many ended jobs,
 #define ENDED_KEPT 20             // all but so many are removed with their logs
 #define SETTLE_MS ((int64_t)30000)
-#define FATE_MS ((int64_t)4000)   // for a node to tell what became of its workers
 #define RANKS_MS ((int64_t)10000) // for the ranks of a canceled job
 
 // --- what is there ---------------------------------------------------------------------------
@@ -88,15 +87,6 @@ static int count_ranks(const struct dmpi_run *r)
 
 // --- the job itself --------------------------------------------------------------------------
 
-// Why mpirun may have ended as it did, where it was a container and not the program: it lost a worker (255), a
-// rank was killed (137), a rank did not come (125).
-static void find_causes(struct dmpi_run *r, int64_t begun)
-{
-    int code = r->result->exit_code;
-    if (code == 255 || code == 137 || code == 125)
-        dmpi_fates(&r->result->causes, r->fleet, &r->targets, dmpi_now_ms() - begun, FATE_MS);
-}
-
 static int attend(struct dmpi_run *r, struct dmpi_err *err)
 {
     int64_t begun = dmpi_now_ms();
@@ -117,7 +107,8 @@ static int attend(struct dmpi_run *r, struct dmpi_err *err)
         dmpi_job_ranks_wait(r->fleet, &r->targets, result->container, RANKS_MS, err) < 0)
         return dmpi_err_wrap(err, "job %s was canceled", result->job);
     if (!r->stream.kill_at)
-        find_causes(r, begun);
+        dmpi_fates_after(&result->causes, r->fleet, &r->targets, result->exit_code,
+                         dmpi_now_ms() - begun);
     return 0;
 }
 

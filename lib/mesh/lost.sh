@@ -12,7 +12,7 @@ suspects() {
 }
 # What ssh meets at worker $1. Its words themselves could be anybody's.
 meet() {
-    said=$(ssh -o ConnectTimeout=3 -o ServerAliveInterval=1 "worker-$1" true 2>&1 </dev/null) && {
+    said=$(ssh -o ConnectTimeout=2 -o ServerAliveInterval=1 "worker-$1" true 2>&1 </dev/null) && {
         echo answers
         return
     }
