@@ -156,6 +156,24 @@ def free_port():
         return probe.getsockname()[1]
 
 
+class Snapshots(unittest.TestCase):
+    def test_which_one_is_used(self):
+        for offers, only, want in (
+                ([], None, None), ([[0, 0], [0, 0]], None, None), ([[3, 7]], None, 0),
+                ([[0, 0], [3, 7]], None, 1), ([[3, 7], [5, 7]], None, 1), ([[3, 7], [5, 8]], None, 0),
+                ([[0, 0], [2, 8], [5, 7], [4, 8]], None, 3), ([[3, 7], [5, 8]], 8, 1),
+                ([[3, 7], [5, 8]], 9, None)):
+            with self.subTest((offers, only)):
+                self.assertEqual(ddp.choose_offer(offers, only), want)
+
+    def test_a_run_has_one_history(self):
+        self.assertEqual(ddp.new_history({"DOCKMPI_RUN": "a"}), ddp.new_history({"DOCKMPI_RUN": "a"}))
+        self.assertNotEqual(ddp.new_history({"DOCKMPI_RUN": "a"}), ddp.new_history({"DOCKMPI_RUN": "b"}))
+        self.assertNotEqual(ddp.new_history({}), ddp.new_history({}))
+        self.assertGreater(ddp.new_history({}), 0)
+        self.assertLess(ddp.new_history({}), 2 ** 62)
+
+
 @unittest.skipUnless(have_image(), f"{IMAGE} is not there: dockmpi image build cpu")
 class UnderMpirun(unittest.TestCase):
     """One container for all tests: rank and size from mpirun, all ranks on this machine."""
@@ -221,6 +239,30 @@ class UnderMpirun(unittest.TestCase):
                 self.assertNotIn("Traceback", run.stderr)
                 self.assertEqual(self.losses(run), [])
         self.assertEqual(self.run_in("cat", "b.pt").stdout, "broken\n")
+
+    def on_machines(self, *args, env=()):
+        """As if each rank were on a machine of its own, with a folder of its own."""
+        settings = ["MASTER_ADDR=127.0.0.1", f"MASTER_PORT={free_port()}", *env]
+        script = ("mkdir -p m$OMPI_COMM_WORLD_RANK && cd m$OMPI_COMM_WORLD_RANK && "
+                  "OMPI_COMM_WORLD_LOCAL_RANK=0 exec python3 /jobs/multinode_ddp_mpi/multinode_ddp_mpi.py \"$@\"")
+        return self.run_in("env", *settings, "mpirun", "--allow-run-as-root", "--oversubscribe",
+                           "--bind-to", "none", "-np", "2", "sh", "-c", script, "sh", *args)
+
+    def test_a_second_attempt_goes_on_from_the_newest_snapshot_that_is_whole(self):
+        run = ["DOCKMPI_RUN=one"]
+        first = self.on_machines("3", "1", "--fresh", env=[*run, "DOCKMPI_ATTEMPT=1"])
+        self.assertEqual(first.returncode, 0, first.stderr)
+        self.assertEqual(first.stdout.count("snapshot saved"), 3)
+        # The machine of rank 0 has lost its own, and is given the other's.
+        self.run_in("sh", "-c", "echo broken > m0/snapshot.pt")
+        second = self.on_machines("4", "1", "--fresh", env=[*run, "DOCKMPI_ATTEMPT=2"])
+        self.assertEqual(second.returncode, 0, second.stderr)
+        self.assertIn("after epoch 3", second.stdout)
+        self.assertEqual(second.stderr.count("rank 0: snapshot.pt is damaged"), 1, second.stderr)
+        self.assertIn("passed over, rank 1 has a good one", second.stderr)
+        self.assertEqual(len(self.losses(second)), 1)
+        self.assertEqual(self.run_in("ls", "m0", "m1").stdout.split(),
+                         ["m0:", "snapshot.pt", "m1:", "snapshot.pt"])
 
     def test_a_snapshot_that_cannot_be_written_ends_all_ranks(self):
         run = self.mpirun("multinode_ddp_mpi", "9", "1", "--snapshot", "/none/c.pt", "--backend", "mpi")

@@ -5,10 +5,13 @@
 
 Rank and size come from the environment that mpirun sets, the meeting point from MASTER_ADDR and
 MASTER_PORT. Data and weights are made from fixed seeds, so the same number of ranks gives the same
-losses. A snapshot is written by global rank 0 only, into a file that only its machine needs to have.
+losses. The first rank on each machine writes the snapshot there. At the start all ranks tell what they
+have, and the newest that is whole is given to all: also when machines have been replaced meanwhile, or
+broke down while they wrote. `dockmpi run --restart-on-failure` so goes on after a failure.
 """
 
 import argparse
+import hashlib
 import io
 import math
 import os
@@ -33,7 +36,7 @@ def parse_args(argv=None):
                         help="default: gloo; with --device gpu: nccl when all GPUs are of one vendor")
     parser.add_argument("--fresh", action="store_true", help="ignore a snapshot and start anew")
     parser.add_argument("--snapshot", default="snapshot.pt", metavar="PATH",
-                        help="file on the machine of rank 0 (default: ./snapshot.pt)")
+                        help="file on every machine (default: ./snapshot.pt)")
     parser.add_argument("--lr", type=float, default=0.02, help="learning rate (default: 0.02)")
     parser.add_argument("--device", choices=("cpu", "gpu"),
                         default=os.environ.get("DOCKMPI_DEVICE", "cpu"),
@@ -79,6 +82,29 @@ def give_up(dist, text):
         complain(text)
     dist.barrier()  # the first rank that exits has the others killed: not before it was told
     raise JobError("")
+
+
+def gather(torch, dist, device, *numbers):
+    """What each rank has passed, as lists of integers in the order of ranks. Every rank has to call this."""
+    mine = torch.tensor(numbers, dtype=torch.int64, device=device)
+    rows = [torch.empty_like(mine) for _ in range(dist.get_world_size())]
+    dist.all_gather(rows, mine)
+    return [row.tolist() for row in rows]
+
+
+def all_or_none(torch, dist, device, work):
+    """Does what only some ranks do. If it fails at one, all give up, and the first that failed tells why."""
+    reason = ""
+    try:
+        work()
+    except JobError as error:
+        reason = str(error)
+    failed = [row[0] for row in gather(torch, dist, device, int(bool(reason)))]
+    if any(failed):
+        if dist.get_rank() == failed.index(1):
+            complain(reason)
+        dist.barrier()  # as above
+        raise JobError("")
 
 
 def fix_meeting_point(size):
@@ -172,33 +198,32 @@ def share_of_epoch(torch, epoch, rank, size):
     return order[: SAMPLES // size * size][rank::size]
 
 
-def save_snapshot(torch, path, epoch, model, optimizer):
+def save_snapshot(torch, path, rank, epoch, history, model, optimizer):
     """Whole or not at all: a reader never sees half a file, also when the machine fails."""
     content = io.BytesIO()
-    torch.save({"epoch": epoch, "model": model.state_dict(),
+    torch.save({"epoch": epoch, "history": history, "model": model.state_dict(),
                 "optimizer": optimizer.state_dict()}, content)
+    draft = f"{path}.tmp{rank}"  # machines may share the folder
     try:
-        with open(f"{path}.tmp", "wb") as out:
+        with open(draft, "wb") as out:
             out.write(content.getbuffer())
             out.flush()
             os.fsync(out.fileno())
-        os.replace(f"{path}.tmp", path)
+        os.replace(draft, path)
     except OSError as error:
         raise JobError(f"cannot write the snapshot {path}: {error.strerror}") from error
-    return b""
 
 
 def read_snapshot(torch, path):
-    """The bytes of a snapshot that was checked, b"" if there is none. For rank 0."""
+    """The bytes of a snapshot that was checked and its content; b"" and None if there is none."""
     try:
         with open(path, "rb") as file:
             data = file.read()
     except FileNotFoundError:
-        return b""
+        return b"", None
     except OSError as error:
         raise JobError(f"cannot read the snapshot {path}: {error.strerror}") from error
-    unpack_snapshot(torch, data, path)
-    return data
+    return data, unpack_snapshot(torch, data, path)
 
 
 def unpack_snapshot(torch, data, path, device="cpu"):
@@ -206,6 +231,8 @@ def unpack_snapshot(torch, data, path, device="cpu"):
         state = torch.load(io.BytesIO(data), map_location=device, weights_only=True)
         if not isinstance(state["epoch"], int) or state["epoch"] < 1:
             raise ValueError("it names no epoch")
+        if not isinstance(state.setdefault("history", 0), int):
+            raise ValueError("it does not say what it belongs to")
         model = make_model(torch, "cpu")
         model.load_state_dict(state["model"])
         if "param_groups" not in state["optimizer"]:
@@ -217,39 +244,73 @@ def unpack_snapshot(torch, data, path, device="cpu"):
     return state
 
 
-def on_rank_0(torch, dist, device, work):
-    """The bytes that work() returns on rank 0, on every rank. If it fails there, all ranks give up."""
-    data, reason = b"", ""
-    if dist.get_rank() == 0:
-        try:
-            data = work()
-        except JobError as error:
-            reason = str(error)
-    length = torch.tensor([-1 if reason else len(data)], dtype=torch.int64, device=device)
-    dist.broadcast(length, src=0)
-    if length.item() < 0:
-        give_up(dist, reason)
-    if length.item() == 0:
-        return b""
-    if dist.get_rank() == 0:
+def broadcast_bytes(torch, dist, device, data, source):
+    """The bytes of rank `source`, on every rank."""
+    length = torch.tensor([len(data)], dtype=torch.int64, device=device)
+    dist.broadcast(length, src=source)
+    if dist.get_rank() == source:
         content = torch.frombuffer(bytearray(data), dtype=torch.uint8).to(device)
     else:
         content = torch.empty(length.item(), dtype=torch.uint8, device=device)
-    dist.broadcast(content, src=0)
+    dist.broadcast(content, src=source)
     return content.cpu().numpy().tobytes()
 
 
-def resume(torch, dist, args, device, model, optimizer):
-    """Puts the same snapshot into every rank. Returns the number of epochs already done."""
-    if args.fresh:
-        return 0
-    data = on_rank_0(torch, dist, device, lambda: read_snapshot(torch, args.snapshot))
-    if not data:
-        return 0
+def new_history(environ=None):
+    """A number for a training that starts anew: the same in every attempt of one `dockmpi run`."""
+    environ = os.environ if environ is None else environ
+    run = environ.get("DOCKMPI_RUN", "").encode() or os.urandom(16)
+    return int.from_bytes(hashlib.sha256(run).digest()[:7], "big") + 1
+
+
+def choose_offer(offers, only=None):
+    """The rank whose snapshot all go on from, None if nobody has one.
+
+    An offer is (epoch, history), epoch 0 for none. A snapshot of another training than the first
+    offer's is a leftover; of the same training a newer one is always further.
+    """
+    having = [(epoch, history) for epoch, history in offers if epoch and only in (None, history)]
+    if not having:
+        return None
+    history = having[0][1]
+    newest = max(epoch for epoch, other in having if other == history)
+    return offers.index([newest, history])
+
+
+def look_for_snapshot(torch, args, local_rank):
+    """What this rank has to offer: bytes, epoch, history, and why it cannot be used."""
+    if local_rank:
+        return b"", 0, 0, ""
+    try:
+        data, state = read_snapshot(torch, args.snapshot)
+    except JobError as error:
+        return b"", 0, 0, str(error)
+    return (data, state["epoch"], state["history"], "") if state else (b"", 0, 0, "")
+
+
+def resume(torch, dist, args, local_rank, device, model, optimizer):
+    """Puts the same snapshot into every rank. Returns the number of epochs already done, and the history."""
+    mine = new_history()
+    mine = gather(torch, dist, device, mine)[0][0]
+    again = int(os.environ.get("DOCKMPI_ATTEMPT") or 1) > 1
+    if args.fresh and not again:
+        return 0, mine
+    data, epoch, history, fault = look_for_snapshot(torch, args, local_rank)
+    rows = gather(torch, dist, device, epoch, history, int(bool(fault)))
+    source = choose_offer([row[:2] for row in rows], mine if args.fresh else None)
+    if source is None:
+        def check():
+            if fault and not args.fresh:
+                raise JobError(fault)
+        all_or_none(torch, dist, device, check)
+        return 0, mine
+    if fault:
+        complain(f"rank {dist.get_rank()}: {fault.rsplit(': ', 1)[0]}: passed over, rank {source} has a good one")
+    data = broadcast_bytes(torch, dist, device, data, source)
     state = unpack_snapshot(torch, data, args.snapshot, device)
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
-    return state["epoch"]
+    return state["epoch"], state["history"]
 
 
 def train_epoch(torch, dist, ddp, optimizer, data, indices, batch_size):
@@ -284,10 +345,11 @@ def check_agreement(torch, dist, model):
         give_up(dist, "the ranks ended with different weights")
 
 
-def train(torch, dist, args, rank, size, device):
+def train(torch, dist, args, place_of, device):
+    rank, size, local_rank = place_of
     model = make_model(torch, device)
     optimizer = torch.optim.SGD(model.parameters(), lr=args.lr, momentum=0.9)
-    done = resume(torch, dist, args, device, model, optimizer)
+    done, history = resume(torch, dist, args, local_rank, device, model, optimizer)
     if rank == 0 and done:
         say(f"resumed from {args.snapshot} after epoch {done}")
     if done >= args.total_epochs:
@@ -307,8 +369,10 @@ def train(torch, dist, args, rank, size, device):
             say(f"epoch {epoch}/{args.total_epochs} | ranks {size} | batch {args.batch_size} "
                 f"| loss {loss:.6f}")
         if epoch % args.save_every == 0:
-            on_rank_0(torch, dist, device,
-                      lambda: save_snapshot(torch, args.snapshot, epoch, model, optimizer))
+            def save():
+                if not local_rank:
+                    save_snapshot(torch, args.snapshot, rank, epoch, history, model, optimizer)
+            all_or_none(torch, dist, device, save)
             if rank == 0:
                 say(f"epoch {epoch}/{args.total_epochs} | snapshot saved at {args.snapshot}")
     check_agreement(torch, dist, model)
@@ -329,7 +393,7 @@ def run(args):
     say(f"rank {rank} of {size} on {socket.gethostname()}: {device}, {backend}")
     if size > SAMPLES:
         give_up(dist, f"{size} ranks are more than the {SAMPLES} samples")
-    train(torch, dist, args, rank, size, device)
+    train(torch, dist, args, (rank, size, local_rank), device)
     dist.destroy_process_group()
 
 
