@@ -85,6 +85,11 @@ int dmpi_run_cmd_prepare(struct dmpi_run_opts *out, char **images, const struct 
     out->program = o->common.dashes_first;
     out->np = (int)o->np;
     out->slots = (int)o->slots;
+    out->restarts = (int)o->restarts;
+    if (o->restarts && o->interactive)
+        return dmpi_usage(err,
+                          "--restart-on-failure excludes -i: a second attempt could not read what "
+                          "the first has read");
     out->name = o->job_name;
     out->tune = o->tune;
     out->backend = o->backend;
@@ -273,6 +278,8 @@ const struct dmpi_opt dmpi_run_cmd_opts[] = {
      "tell which transports Open MPI uses; others than --tune asks for end the job", 0, 0},
     {"rm", 0, DMPI_OPT_FLAG, offsetof(struct dmpi_run_cmd, remove), NULL,
      "keep no log of the job after its end", 0, 0},
+    {"restart-on-failure", 0, DMPI_OPT_INT, offsetof(struct dmpi_run_cmd, restarts), "K",
+     "start the job again when it failed, K times at most, also when nobody is attached", 0, 1000},
     {"timeout", 0, DMPI_OPT_DURATION, offsetof(struct dmpi_run_cmd, timeout_ms), "TIME",
      "cancel the job after this time", 0, 0},
     {"dry-run", 0, DMPI_OPT_FLAG, offsetof(struct dmpi_run_cmd, dry_run), NULL,

@@ -11,7 +11,7 @@
 
 struct dmpi_run_cmd {
     struct dmpi_common common;
-    long long np, slots;
+    long long np, slots, restarts;
     struct dmpi_strv env, mca;
     const char *job_name, *detach_keys, *tune, *backend, *workdir, *image, *workers, *ports;
     int64_t timeout_ms;

@@ -24,6 +24,7 @@ struct dmpi_run_opts {
     struct dmpi_strv words; // JOB, FILE, DIR or program, then arguments
     bool program;           // words are a program of the image (after `--`)
     int np, slots;
+    int restarts; // how often the job is started again when it failed; not with standard input
     struct dmpi_strv env; // KEY=VALUE
     struct dmpi_strv mca; // KEY=VALUE
     const char *tune, *backend, *workdir;

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # shellcheck disable=SC2046,SC2086,SC2154 # words are split; some variables are those of world.sh
-# The job container's process, after world.sh, transport.sh and lost.sh. /etc/dockmpi/job becomes mpirun. Its output
+# The job container's process, after world.sh, transport.sh, lost.sh and attempts.sh. /etc/dockmpi/job becomes mpirun. Its output
 # goes through files, because the PMIx of Open MPI 5.0 drops bursts that a pipe does not take at once.
 
 dir=$(mktemp -d "${DOCKMPI_TMP:-/tmp}/dockmpi-job.XXXXXX") || exit 125
@@ -53,6 +53,7 @@ exec 3<&0 </dev/null
 # Rank 0 reads its standard input from a pipe on its worker: mpirun of Open MPI 5.0 would lose
 # most of what is longer than 4 KiB. Either end makes the pipe, and waits for the other.
 head_of_job
+[ "$restarts" -eq 0 ] || [ -n "${DOCKMPI_ATTEMPT:-}" ] || attempts
 if [ -n "$reads" ]; then
     export DOCKMPI_STDIN="$dir.in"
     read -r host _ </etc/dockmpi/hostfile

@@ -13,5 +13,6 @@ const char dmpi_mesh_run_job_sh[] =
 #include "mesh/world.sh.inc"
 #include "mesh/transport.sh.inc"
 #include "mesh/lost.sh.inc"
+#include "mesh/attempts.sh.inc"
 #include "mesh/run-job.sh.inc"
     ;

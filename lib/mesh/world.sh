@@ -10,7 +10,7 @@
 # reason in $dir/verdict.
 
 # What lib/mpi wrote at the head of the job; nothing is collected without "# Ranks:".
-ranks=0 plan='' map='' gpus='' reads='' verify='' ucc=''
+ranks=0 plan='' map='' gpus='' reads='' verify='' restarts=0 ucc=''
 head_of_job() {
     while read -r hash key value && [ "$hash" = '#' ]; do
         case $key in
@@ -20,6 +20,7 @@ head_of_job() {
         Map:) map=$value ;;
         Gpus:) gpus=$value ;;
         Verify:) verify=$value ;;
+        Restarts:) restarts=$value ;;
         Ucc:) ucc=$value ;;
         esac
     done </etc/dockmpi/job

@@ -176,6 +176,12 @@ static void add_rank_env(struct composer *c, const struct dmpi_strv *env)
         dmpi_strv_add(argv, "-x");
         dmpi_strv_add(argv, "DOCKMPI_STDIN");
     }
+    if (c->job->restarts) { // likewise
+        dmpi_strv_add(argv, "-x");
+        dmpi_strv_add(argv, "DOCKMPI_ATTEMPT");
+        dmpi_strv_add(argv, "-x");
+        dmpi_strv_add(argv, "DOCKMPI_RUN");
+    }
     for (size_t i = 0; i < env->n; i++) {
         dmpi_autofree char *name = dmpi_xstrndup(env->v[i], strcspn(env->v[i], "="));
 

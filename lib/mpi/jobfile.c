@@ -73,6 +73,8 @@ static void add_head(struct dmpi_buf *out, const struct dmpi_mpi_command *comman
     dmpi_buf_adds(out, "# Written by dockmpi.\n");
     if (job->has_stdin)
         dmpi_buf_adds(out, "# Reads standard input.\n");
+    if (job->restarts)
+        dmpi_buf_addf(out, "# Restarts: %d\n", job->restarts);
     if (arranges_output(job))
         return;
     dmpi_buf_addf(out, "# Ranks: %d\n# Plan: %s\n", command->np, command->plan);

@@ -246,6 +246,35 @@ static void test_job_codes(void **state)
     check("ls -d dockmpi-job.* 2>/dev/null | wc -l | tr -d ' '", 0, "0\n");
 }
 
+// Started again as often as allowed, and no more than needed.
+static void test_job_attempts(void **state)
+{
+    static const struct {
+        const char *job, *output;
+        int code;
+    } cases[] = {
+        {"# Restarts: 2\necho $DOCKMPI_ATTEMPT; [ $DOCKMPI_ATTEMPT = 2 ] || exit 7\n",
+         "1\ndockmpi: attempt 1 of 3 ended with exit code 7: the next one begins in 1 s\n2\n", 0},
+        {"# Restarts: 1\necho $DOCKMPI_RUN >run.$DOCKMPI_ATTEMPT; exit $((7 + DOCKMPI_ATTEMPT))\n",
+         "dockmpi: attempt 1 of 2 ended with exit code 8: the next one begins in 1 s\n"
+         "dockmpi: attempt 2 of 2 ended with exit code 9: there is no other\n",
+         9},
+        {"# Restarts: 5\nexit 127\n", "", 127},
+        {"# Restarts: 5\ntrue\n", "", 0},
+        // Who ends a job does not want another one.
+        {"# Restarts: 5\n{ sleep 0.3; kill -TERM $DOCKMPI_OUTER; } &\nexec sleep 60\n", "", 143},
+        {"# Restarts: 5\n{ sleep 0.3; kill -INT $DOCKMPI_OUTER; } &\nexec sleep 60\n", "", 130},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(cases); i++) {
+        put_file("job", cases[i].job);
+        check("sh -c 'export DOCKMPI_OUTER=$$; exec sh run-job'", cases[i].code, cases[i].output);
+    }
+    check("cmp run.1 run.2 && test -s run.1 && rm run.1 run.2", 0, "");
+    check("ls -d dockmpi-job.* 2>/dev/null | wc -l | tr -d ' '", 0, "0\n");
+}
+
 // Which worker was lost, by what mpirun says and by what ssh meets there.
 static void test_job_lost(void **state)
 {
@@ -570,12 +599,12 @@ static void test_job_stops(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rank_runs),     cmocka_unit_test(test_rank_place),
-        cmocka_unit_test(test_rank_refuses),  cmocka_unit_test(test_job_codes),
-        cmocka_unit_test(test_job_lost),      cmocka_unit_test(test_job_streams),
-        cmocka_unit_test(test_job_stdin),     cmocka_unit_test(test_job_stops),
-        cmocka_unit_test(test_rank_tells),    cmocka_unit_test(test_job_world),
-        cmocka_unit_test(test_job_transport),
+        cmocka_unit_test(test_rank_runs),    cmocka_unit_test(test_rank_place),
+        cmocka_unit_test(test_rank_refuses), cmocka_unit_test(test_job_codes),
+        cmocka_unit_test(test_job_lost),     cmocka_unit_test(test_job_streams),
+        cmocka_unit_test(test_job_attempts), cmocka_unit_test(test_job_stdin),
+        cmocka_unit_test(test_job_stops),    cmocka_unit_test(test_rank_tells),
+        cmocka_unit_test(test_job_world),    cmocka_unit_test(test_job_transport),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
