@@ -112,6 +112,7 @@ static int fill_group(const struct groups *g, size_t i, const struct dmpi_compos
     group->rdma = all_rdma(what->mesh, group->profile);
     const struct dmpi_mca_image *image = dmpi_job_mca_of(what->mca, group->profile);
     group->known = image ? &image->names : NULL;
+    group->release = image ? image->release : NULL;
     group->memory = image && image->memory.n ? &image->memory : NULL;
     if (dmpi_strv_env_get(&group->env, "DOCKMPI_DEVICE") && left_without_gpu(g, profile))
         dmpi_strv_env_set(&group->env, "DOCKMPI_DEVICE", "cpu");

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "engine/exec.h"
 #include "fleet/fleet.h"
 #include "spec/profile.h"
@@ -39,7 +40,8 @@ static bool matters(const struct dmpi_run_opts *opts, const struct dmpi_mesh_wor
         return true;
     if (dmpi_profile_load(&profile, opts->images_dir, worker->profile, &ignored) < 0)
         return false;
-    return profile.gpu != DMPI_GPU_NONE || (profile.tune && !is_none(profile.tune));
+    return profile.gpu != DMPI_GPU_NONE || (profile.tune && !is_none(profile.tune)) ||
+           profile.mpirun_args.n > 0;
 }
 
 static void read_probe(struct dmpi_mca_image *out, const char *text)
@@ -58,14 +60,16 @@ static void read_probe(struct dmpi_mca_image *out, const char *text)
 
 void dmpi_job_mca_parse(struct dmpi_mca_image *out, const char *profile, const char *text)
 {
-    static const char mark[] = "\n=\n";
+    static const char mark[] = "\n=\n", release[] = "release=";
     const char *probe = strstr(text, mark);
     dmpi_autofree char *names =
         probe ? dmpi_xstrndup(text, (size_t)(probe - text)) : dmpi_xstrdup(text);
     *out = (struct dmpi_mca_image){.profile = dmpi_xstrdup(profile)};
     struct dmpi_strv lines DMPI_AUTO(dmpi_strv_free) = dmpi_strv_split(names, '\n');
     for (size_t i = 0; i < lines.n; i++) {
-        if (lines.v[i][0])
+        if (dmpi_text_starts_with(lines.v[i], release) && !out->release)
+            out->release = dmpi_xstrdup(lines.v[i] + strlen(release));
+        else if (lines.v[i][0])
             dmpi_strv_add(&out->names, lines.v[i]);
     }
     dmpi_strv_sort(&out->names);
@@ -99,9 +103,10 @@ void dmpi_job_mca_ask(struct dmpi_mca *out, const struct dmpi_run_opts *opts,
 {
     bool needed = false;
     *out = (struct dmpi_mca){.images = NULL};
-    // All or none: images follow each other in their tuning.
+    // All or none: images follow each other in their tuning, and must be able to talk to each other.
     for (size_t i = 0; i < mesh->n && !needed; i++)
-        needed = matters(opts, &mesh->workers[i]);
+        needed = matters(opts, &mesh->workers[i]) ||
+                 strcmp(mesh->workers[i].profile, mesh->workers[0].profile) != 0;
     for (size_t i = 0; needed && i < mesh->n; i++) {
         const struct dmpi_mesh_worker *w = &mesh->workers[i];
         const struct dmpi_member *member = dmpi_state_worker(state, cluster, w->index);
@@ -125,6 +130,7 @@ void dmpi_job_mca_free(struct dmpi_mca *mca)
         return;
     for (size_t i = 0; i < mca->n; i++) {
         free(mca->images[i].profile);
+        free(mca->images[i].release);
         dmpi_strv_free(&mca->images[i].names);
         dmpi_strv_free(&mca->images[i].memory);
     }

@@ -17,7 +17,8 @@ struct dmpi_fleet;
 struct dmpi_mca {
     struct dmpi_mca_image {
         char *profile;
-        struct dmpi_strv names; // sorted by bytes
+        char *release;          // of its Open MPI, such as "5.0.7"; NULL: not known
+        struct dmpi_strv names; // sorted by bytes; with those of its launch daemons
         // Kinds of memory that its UCX sends and receives on that node ("host", "cuda", "rocm"), as
         // `fabric probe` says; empty when that was not asked or the image does not have it.
         struct dmpi_strv memory;
@@ -25,8 +26,8 @@ struct dmpi_mca {
     size_t n;
 };
 
-// Asks what the job needs to know: nothing where neither user nor profile sets a parameter and auto has
-// nothing to decide. An image that cannot be asked is left out.
+// Asks what the job needs to know: nothing where all workers have one image, neither user nor profile sets a
+// parameter and auto has nothing to decide. An image that cannot be asked is left out.
 void dmpi_job_mca_ask(struct dmpi_mca *out, const struct dmpi_run_opts *opts,
                       const struct dmpi_mesh *mesh, const struct dmpi_state *state,
                       const char *cluster, struct dmpi_fleet *fleet, const struct dmpi_ctl *ctl);

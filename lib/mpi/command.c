@@ -296,11 +296,12 @@ static int choose_tunes(struct composer *c, struct dmpi_err *err)
 
         if (!profile_has_rank(&c->layout, g->profile))
             continue;
-        groups[n] =
-            (struct dmpi_tune_group){g->profile, g->tune, g->gpu, g->rdma, g->known, g->memory};
+        groups[n] = (struct dmpi_tune_group){g->profile, g->tune,   g->gpu,     g->rdma,
+                                             g->known,   g->memory, g->release, &g->mpirun_args};
         at[n++] = i;
     }
-    if (dmpi_tune_choose(tuned, groups, n, job->tune, &job->mca, err) != 0 ||
+    if (dmpi_tune_releases(groups, n, err) != 0 ||
+        dmpi_tune_choose(tuned, groups, n, job->tune, &job->mca, err) != 0 ||
         dmpi_tune_check(tuned, groups, n, &job->mca, err) != 0)
         return -1;
     c->tuned = dmpi_xcalloc(job->n_groups, sizeof(*c->tuned));

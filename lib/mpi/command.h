@@ -22,6 +22,7 @@ struct dmpi_mpi_group {
     enum dmpi_gpu gpu;              // of the nodes, for these ranks
     bool rdma;                      // the network interface of every worker has an RDMA device
     const struct dmpi_strv *known;  // MCA parameters that its Open MPI has, sorted; NULL: not asked
+    const char *release;            // of its Open MPI, such as "5.0.7"; NULL: not known
     const struct dmpi_strv *memory; // kinds of memory that its UCX knows; NULL: not asked
 };
 

@@ -12,6 +12,9 @@ static const char *const nothing[] = {NULL};
 // ob1 over whatever needs no special hardware. An exclusion, because the names of the shared memory
 // component differ between Open MPI 4 and 5.
 static const char *const tcp_mca[] = {"pml=ob1", "btl=^uct,ofi,openib,smcuda,usnic", NULL};
+// For those that use UCX besides: one-sided communication, UCC, Python's ucp. An exclusion again: UCX warns of
+// a name in a list of transports that it does not have, and GPUs bring names of their own.
+static const char *const tcp_env[] = {"UCX_TLS=^ib", NULL};
 
 // Debian's configuration and UCX's own checks turn it off where there is only TCP, unless it is told
 // twice.
@@ -29,17 +32,18 @@ static const char *const amd_env[] = {"UCX_ROCM_COPY_D2H_THRESH=0",
                                       "OMPI_MCA_mpi_accelerator_rocm_memcpyH2D_limit=0",
                                       NULL};
 
-static const struct dmpi_tune auto_set = {"auto", "what suits GPUs and network of the nodes", NULL,
-                                          false, nothing};
-static const struct dmpi_tune tcp_set = {"tcp", "plain TCP and shared memory", "ob1", false,
-                                         tcp_mca};
-static const struct dmpi_tune ucx_set = {"ucx", "point-to-point by UCX", "ucx", false, ucx_mca};
-static const struct dmpi_tune ucc_set = {"ucc", "UCX, and collectives by UCC", "ucx", true,
-                                         ucc_mca};
+static const struct dmpi_tune auto_set = {
+    "auto", "what suits GPUs and network of the nodes", NULL, false, nothing, nothing};
+static const struct dmpi_tune tcp_set = {
+    "tcp", "plain TCP and shared memory", "ob1", false, tcp_mca, tcp_env};
+static const struct dmpi_tune ucx_set = {"ucx",  "point-to-point by UCX", "ucx", false, ucx_mca,
+                                         nothing};
+static const struct dmpi_tune ucc_set = {
+    "ucc", "UCX, and collectives by UCC", "ucx", true, ucc_mca, nothing};
 static const struct dmpi_tune rocm_set = {
-    "rocm", "the same on AMD cards, also those without a large BAR", "ucx", true, ucc_mca};
-static const struct dmpi_tune none_set = {"none", "no MCA parameter at all from dockmpi", NULL,
-                                          false, nothing};
+    "rocm", "the same on AMD cards, also those without a large BAR", "ucx", true, ucc_mca, nothing};
+static const struct dmpi_tune none_set = {
+    "none", "no MCA parameter at all from dockmpi", NULL, false, nothing, nothing};
 
 static const struct dmpi_tune *const sets[] = {&auto_set, &tcp_set,  &ucx_set, &ucc_set,
                                                &rocm_set, &none_set, NULL};
@@ -242,7 +246,7 @@ int dmpi_tune_choose(struct dmpi_tuned *out, const struct dmpi_tune_group *group
     for (size_t i = 0; i < n; i++) {
         bool ucx = out[i].set->pml && strcmp(out[i].set->pml, "ucx") == 0;
 
-        out[i].env = ucx && groups[i].gpu == DMPI_GPU_AMD ? amd_env : nothing;
+        out[i].env = ucx && groups[i].gpu == DMPI_GPU_AMD ? amd_env : out[i].set->env;
         // The variables are what sets it apart; they never go to cards of another vendor.
         if (out[i].set == &rocm_set && groups[i].gpu != DMPI_GPU_AMD)
             out[i].set = &ucc_set;

@@ -16,6 +16,7 @@ struct dmpi_tune {
     const char *pml;        // the point-to-point layer that it chooses; NULL: Open MPI's choice
     bool ucc;               // collectives by UCC
     const char *const *mca; // "KEY=VALUE", NULL-terminated
+    const char *const *env; // the same, variables of the ranks
 };
 
 // The set with that name; NULL or "" is "auto". NULL with DMPI_EINVAL, listing what exists.
@@ -31,12 +32,14 @@ struct dmpi_tune_group {
     bool rdma;                      // every worker's network interface has an RDMA device
     const struct dmpi_strv *known;  // MCA parameters that its Open MPI has, sorted; NULL: not asked
     const struct dmpi_strv *memory; // kinds of memory that its UCX knows; NULL: not asked
+    const char *release;            // of its Open MPI, such as "5.0.7"; NULL: not known
+    const struct dmpi_strv *args;   // the profile's arguments for mpirun; NULL: none
 };
 
 // What one image gets.
 struct dmpi_tuned {
     const struct dmpi_tune *set;
-    const char *const *env; // variables for its ranks by reason of its GPUs, NULL-terminated
+    const char *const *env; // variables for its ranks, of the set or by reason of its GPUs
     const char *why;        // for people; static
 };
 
@@ -51,8 +54,13 @@ int dmpi_tune_choose(struct dmpi_tuned *out, const struct dmpi_tune_group *group
 // Whether a group's Open MPI has a parameter; true also when it was not asked.
 bool dmpi_tune_knows(const struct dmpi_tune_group *group, const char *parameter);
 
-// Whether every parameter of the chosen sets and of the user's mca is one that each image's Open MPI has,
-// as far as that was asked. DMPI_EINVAL names image, parameter, and a similar one.
+// Whether the images' releases of Open MPI can be one world, as far as they are known. DMPI_EINVAL names two
+// that cannot. Between 5.0.10 and 5.0.11 the internal tags of collectives changed (ompi/mca/coll/base/coll_tags.h):
+// ranks of both find each other, and hang at the first communicator that they make together.
+int dmpi_tune_releases(const struct dmpi_tune_group *groups, size_t n, struct dmpi_err *err);
+
+// Whether every parameter of the chosen sets, of the profiles' arguments and of the user's mca is one that each
+// image's Open MPI has, as far as that was asked. DMPI_EINVAL names image, parameter, and a similar one.
 int dmpi_tune_check(const struct dmpi_tuned *tuned, const struct dmpi_tune_group *groups, size_t n,
                     const struct dmpi_strv *mca, struct dmpi_err *err);
 

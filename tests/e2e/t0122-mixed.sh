@@ -82,10 +82,19 @@ one_line "$err" 'in one line'
 ok 'without that image' dockmpi run --name "$c" --tune ucc --np 2 --mca coll_ucc_verbose 3 ./who.py
 like "$out$err" 'creat.*ucc_team|ucc team' 'UCC teams are created'
 
+# What the worker keeps of its image's ompi_info: tests/e2e/by-hand/two-builds.sh has the real thing.
+docker exec "dockmpi-$c-worker-2" sed -i 's/^release=.*/release=5.0.11/' /etc/dockmpi/mca
+exits 125 'an Open MPI whose collectives do not understand the others' dockmpi run --name "$c" ./who.py
+like "$err" '^dockmpi: image conda has Open MPI 5[0-9.]+ and image plain Open MPI 5.0.11, whose collectives do not' 'it says which'
+one_line "$err" 'in one line'
+
 echo '# parameters that Open MPI would ignore'
 exits 2 'a parameter that is not there' dockmpi run --name "$c" --mca btl_tcp_if_inclde eth0 ./who.py
 like "$err" "^dockmpi: --mca btl_tcp_if_inclde: .* has no such parameter: did you mean 'btl_tcp_if_include'" 'it says what is'
-ok 'those of the launch daemons are not Open MPI own' dockmpi run --name "$c" --mca plm_ssh_num_concurrent 7 -- true
+ok 'those of the launch daemons are not Open MPI own' dockmpi run --name "$c" --np 2 --mca plm_ssh_num_concurrent 7 -- true
+ok 'a second name of one' dockmpi run --name "$c" --np 2 --mca ompi_display_comm 0 -- true
+exits 2 'one that the daemons do not have' dockmpi run --name "$c" --np 2 --mca plm_ssh_num_concurent 7 -- true
+like "$err" "did you mean 'plm_ssh_num_concurrent'" 'it says what is'
 ok 'down' dockmpi down --name "$c"
 
 echo '# what cannot be one world'

@@ -28,7 +28,8 @@ static char *choose(const struct dmpi_tune_group *groups, size_t n, const char *
         return dmpi_xstrdup(err.msg);
     }
     for (size_t i = 0; i < n; i++)
-        dmpi_strv_addf(&words, "%s%s", tuned[i].set->name, tuned[i].env[0] ? "+amd" : "");
+        dmpi_strv_addf(&words, "%s%s", tuned[i].set->name,
+                       tuned[i].env[0] && strcmp(tuned[i].set->name, "tcp") != 0 ? "+amd" : "");
     return dmpi_strv_join(&words, "/");
 }
 
@@ -180,8 +181,9 @@ static void known(void **state)
 {
     static char btl[] = "btl_tcp_if_include", pml[] = "pml", dev[] = "pml_ucx_devices",
                 tls[] = "pml_ucx_tls";
-    char *words[] = {btl, pml, dev, tls, NULL};
-    const struct dmpi_strv has = {words, 4}, nothing = DMPI_STRV_INIT;
+    static char delay[] = "plm_ssh_delay", server[] = "pmix_server_base_verbose";
+    char *words[] = {btl, delay, server, pml, dev, tls, NULL};
+    const struct dmpi_strv has = {words, 6}, nothing = DMPI_STRV_INIT;
     const struct {
         const struct dmpi_strv *known;
         const char *wanted, *mca, *says; // NULL: accepted
@@ -195,7 +197,10 @@ static void known(void **state)
          "'btl_tcp_if_include'?"},
         {&has, NULL, "warp=9",
          "--mca warp: the Open MPI of image x has no such parameter (`dockmpi"},
-        {&has, NULL, "plm_ssh_agent=x prte_x=1 pmix_server=2 rmaps=seq oob_tcp_y=z", NULL},
+        {&has, NULL, "plm_ssh_delay=x prte_x=1 pmix_server=2 rmaps=seq plm=ssh oob_tcp_y=z", NULL},
+        {&has, NULL, "plm_ssh_dely=1",
+         "--mca plm_ssh_dely: the Open MPI of image x has no such parameter: did you mean "
+         "'plm_ssh_delay'?"},
         {&has, NULL, "plmx=1", "--mca plmx: "},
         {NULL, "ucc", "warp=9", NULL},     // not asked
         {&nothing, "ucc", "warp=9", NULL}, // it cannot tell
@@ -217,13 +222,62 @@ static void known(void **state)
     }
 }
 
+// A profile's own arguments are no better than the user's.
+static void of_profile(void **state)
+{
+    static char btl[] = "btl", other[] = "--map-by", node[] = "node", mca[] = "--mca", x[] = "warp",
+                one[] = "1";
+    char *names[] = {btl, NULL}, *good[] = {other, node, mca, btl, one, NULL},
+         *bad[] = {other, node, mca, x, one, NULL};
+    const struct dmpi_strv known = {names, 1}, args[] = {{good, 5}, {bad, 5}},
+                           none = DMPI_STRV_INIT;
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        const struct dmpi_tune_group g = {.profile = "x", .known = &known, .args = &args[i]};
+        struct dmpi_err err = DMPI_ERR_INIT;
+        struct dmpi_tuned tuned;
+
+        assert_int_equal(dmpi_tune_choose(&tuned, &g, 1, NULL, &none, &err), 0);
+        assert_int_equal(dmpi_tune_check(&tuned, &g, 1, &none, &err), i ? -1 : 0);
+        if (i)
+            assert_string_equal(err.msg,
+                                "mpirun_args: --mca warp: the Open MPI of image x has no such "
+                                "parameter (`dockmpi exec -- ompi_info --all` lists them)");
+    }
+}
+
+// Which releases of Open MPI make one world.
+static void releases(void **state)
+{
+    static const struct {
+        const char *a, *b;
+        int rc;
+    } rows[] = {
+        {"5.0.7", "5.0.7", 0},   {"5.0.7", "5.0.10", 0},     {"5.0.11", "5.0.12rc1", 0},
+        {"5.0.7", "5.0.11", -1}, {"5.0.7", "5.1.0", -1},     {"4.1.4", "4.1.8", 0},
+        {"4.0.3", "4.1.4", -1},  {"5.0.7", "6.0.0rc2", -1},  {"5.0.7", NULL, 0},
+        {NULL, "5.0.11", 0},     {"something", "5.0.11", 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(rows); i++) {
+        const struct dmpi_tune_group groups[] = {{.profile = "a", .release = rows[i].a},
+                                                 {.profile = "b", .release = rows[i].b}};
+        struct dmpi_err err = DMPI_ERR_INIT;
+
+        if (dmpi_tune_releases(groups, 2, &err) != rows[i].rc)
+            fail_msg("row %zu: %s", i, err.msg);
+        if (rows[i].rc != 0)
+            assert_non_null(strstr(err.msg, "Give all images the same release"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(known),
-        cmocka_unit_test(chosen),
-        cmocka_unit_test(by_itself),
-        cmocka_unit_test(refused),
+        cmocka_unit_test(known),  cmocka_unit_test(of_profile), cmocka_unit_test(releases),
+        cmocka_unit_test(chosen), cmocka_unit_test(by_itself),  cmocka_unit_test(refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
