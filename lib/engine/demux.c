@@ -43,7 +43,8 @@ static int note_error(struct dmpi_demux *d, const char *data, size_t n, struct d
         return 0;
     d->note[d->note_len] = '\0';
     dmpi_autofree char *safe = dmpi_text_print_safe(d->note);
-    return dmpi_err_set(err, DMPI_EENGINE, "%s", safe);
+    return dmpi_err_set(err, DMPI_EENGINE, "%s",
+                        *safe ? safe : "the engine ended the stream and does not say why");
 }
 
 static int payload(struct dmpi_demux *d, const char *data, size_t n, struct dmpi_err *err)

@@ -56,8 +56,13 @@ static void start(void)
 
 static void expect(const char *bytes, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        check(getc(from_shell) == (unsigned char)bytes[i]);
+    for (size_t i = 0; i < n; i++) {
+        int c = getc(from_shell);
+        if (c == (unsigned char)bytes[i])
+            continue;
+        fprintf(stderr, c == EOF ? "the shell is gone\n" : "the shell saw byte %d\n", c);
+        abort();
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -71,6 +71,7 @@ static void refuses_damage(void **state)
         {BYTES(FRAME_1 "\1\0\0"), DMPI_EPARSE, "cut off"},
         {BYTES("\1\0\0\0\0\0\0\5abc"), DMPI_EPARSE, "cut off"},
         {BYTES("\3\0\0\0\0\0\0\5oh no"), DMPI_EENGINE, "oh no"},
+        {BYTES("\3\0\0\0\0\0\0\1\0"), DMPI_EENGINE, "does not say why"},
         {BYTES("\1\0\0\0\377\377\377\377abc"), DMPI_EPARSE, "cut off"},
     };
     for (size_t i = 0; i < DMPI_ARRAY_LEN(cases); i++) {
