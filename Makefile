@@ -3,7 +3,8 @@
 #   make            build/dockmpi
 #   make demo       everything on this machine: set up, build, image, cluster, DDP job, clean up
 #   make test       every test (tests/run); make check = the quick ones, without containers
-#   DEBUG=1         ASan and UBSan, into build-debug/;  V=1 shows commands;  CC=clang works
+#   DEBUG=1         ASan and UBSan, into build-debug/;  TSAN=1 the thread sanitizer, into build-tsan/
+#   V=1             shows commands;  CC=clang works
 
 VERSION := 0.1.0
 
@@ -17,10 +18,15 @@ PKG_CONFIG ?= pkg-config
 PKGS       := libcurl jansson libssh2 yaml-0.1 libssl libcrypto
 WERROR     ?= -Werror
 DEBUG      ?= 0
+TSAN       ?= 0
 V          ?= 0
 FUZZ_SECONDS ?= 60
 
-ifeq ($(DEBUG),1)
+ifeq ($(TSAN),1)
+BUILD ?= build-tsan
+OPT   := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+LINK  := -fsanitize=thread
+else ifeq ($(DEBUG),1)
 BUILD ?= build-debug
 OPT   := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 LINK  := -fsanitize=address,undefined
@@ -76,7 +82,7 @@ SWEEP_LIB  := $(BUILD)/sweep/fail.so
 
 .DEFAULT_GOAL := all
 .PHONY: lab lab-down all lib unit-bin fuzz-bin bench-bin demo test check unit golden e2e lint format fuzz faults bench \
-        soak sweep sweep-lib install uninstall clean FORCE
+        soak sweep sweep-lib tsan install uninstall clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -197,6 +203,9 @@ POINTS ?= 300
 sweep: all sweep-lib
 	@tests/sweep/run --points $(POINTS)
 
+tsan:
+	@tests/tsan
+
 ROUNDS ?= 500
 soak: all bench-bin
 	@tests/soak/run $(ROUNDS)
@@ -214,6 +223,6 @@ uninstall:
 	rm -rf $(DESTDIR)$(BINDIR)/dockmpi $(DESTDIR)$(DATADIR) $(DESTDIR)$(DOCDIR)
 
 clean:
-	rm -rf build build-debug build-clang build-fuzz
+	rm -rf build build-debug build-tsan build-clang build-fuzz
 
 -include $(ALL_OBJ:.o=.d)

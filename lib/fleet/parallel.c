@@ -8,7 +8,11 @@
 
 // Enough for a TLS handshake and our own buffers; the system's 8 MiB would be reserved hundreds of
 // times over.
+#ifdef __SANITIZE_THREAD__ // keeps much of its own there
+#define STACK_BYTES ((size_t)4096 * 1024)
+#else
 #define STACK_BYTES ((size_t)512 * 1024)
+#endif
 
 struct loop {
     pthread_mutex_t lock;
