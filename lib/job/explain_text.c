@@ -282,6 +282,16 @@ static void words_for(struct dmpi_strv *out, const struct script *s, const char 
         dmpi_strv_add(out, meant(s, argv->v[at]));
 }
 
+// Debian's mpirun hands on a search path that hides Open MPI's own components, of which UCC's is one.
+#define SEARCH_PATH "OMPI_MCA_mca_base_component_path"
+
+static bool uses_ucc(const struct script *s)
+{
+    const struct dmpi_strv *argv = &s->what->command->argv;
+    return dmpi_strv_has(argv, "coll_ucc_enable") ||
+           dmpi_strv_has(argv, "OMPI_MCA_coll_ucc_enable=1");
+}
+
 static void put_rank_file(struct script *s, const struct dmpi_explain_member *m)
 {
     struct dmpi_strv words DMPI_AUTO(dmpi_strv_free) = DMPI_STRV_INIT;
@@ -291,6 +301,8 @@ static void put_rank_file(struct script *s, const struct dmpi_explain_member *m)
     bool mixed = strcmp(argv->v[s->options + 2 + s->colons], "-g") == 0;
     size_t i = 0;
     words_for(&words, s, m->worker->profile);
+    if (uses_ucc(s))
+        dmpi_buf_adds(&text, "unset " SEARCH_PATH "\n");
     for (; mixed && i < words.n && strcmp(words.v[i], "--") != 0; i++) {
         dmpi_autofree char *value = dmpi_shquote(strchr(words.v[i], '=') + 1);
         dmpi_buf_addf(&text, "export %.*s=%s\n", (int)strcspn(words.v[i], "="), words.v[i], value);
@@ -342,10 +354,9 @@ static void put_mpirun(struct script *s)
         dmpi_strv_add(&words, "sh");
         dmpi_strv_add(&words, RANK_FILE);
     } else {
-        // Debian's mpirun hands on a search path that hides Open MPI's own components.
-        if (dmpi_strv_has(&command->argv, "coll_ucc_enable")) {
+        if (uses_ucc(s)) {
             dmpi_strv_add(&words, "env");
-            dmpi_strv_add(&words, "--unset=OMPI_MCA_mca_base_component_path");
+            dmpi_strv_add(&words, "--unset=" SEARCH_PATH);
         }
         words_for(&words, s, "");
     }

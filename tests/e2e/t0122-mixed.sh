@@ -87,6 +87,7 @@ docker exec "dockmpi-$c-worker-2" sed -i 's/^release=.*/release=5.0.11/' /etc/do
 exits 125 'an Open MPI whose collectives do not understand the others' dockmpi run --name "$c" ./who.py
 like "$err" '^dockmpi: image conda has Open MPI 5[0-9.]+ and image plain Open MPI 5.0.11, whose collectives do not' 'it says which'
 one_line "$err" 'in one line'
+docker exec "dockmpi-$c-worker-2" rm /etc/dockmpi/mca
 
 echo '# parameters that Open MPI would ignore'
 exits 2 'a parameter that is not there' dockmpi run --name "$c" --mca btl_tcp_if_inclde eth0 ./who.py

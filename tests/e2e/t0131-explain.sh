@@ -55,6 +55,18 @@ ok 'colons' dockmpi explain --name "$c" --np 1 -- printf '<%s>' : :: a:b ''
 cp out colons.sh
 ok 'by hand' by_hand colons.sh
 is "$out" '<:><::><a:b><>' 'arrive as they are'
+
+# Components that Debian's mpirun hides from ranks, in both forms that a script has.
+ok 'collectives by UCC' dockmpi explain --name "$c" --tune ucc --mca coll_ucc_verbose 1 -- /usr/lib/dockmpi/fabric bench --sizes 8 allreduce
+cp out ucc.sh
+ok 'by hand' by_hand ucc.sh
+is "$(grep -c 'initialized ucc context' <<<"$err")" 2 'every rank has UCC'
+ok 'with a word of colons, too' dockmpi explain --name "$c" --tune ucc --mca coll_ucc_verbose 1 -- \
+    sh -c 'exec /usr/lib/dockmpi/fabric bench --sizes 8 allreduce' :
+cp out colons.sh
+ok 'by hand' by_hand colons.sh
+is "$(grep -c 'initialized ucc context' <<<"$err")" 2 'every rank has UCC'
+
 ok 'a job that fails' dockmpi explain --name "$c" --np 1 -- sh -c 'exit 7'
 cp out seven.sh
 exits 7 'gives the script its exit code' by_hand seven.sh
