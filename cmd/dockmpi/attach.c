@@ -46,6 +46,7 @@ static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err
     struct dmpi_run_result result = {0};
     struct dmpi_attach_opts opts = {.tail = o->no_logs ? 0 : o->tail,
                                     .insist_fd = dmpi_sig_force_fd(),
+                                    .on_cancel = dmpi_run_canceling,
                                     .streams = {dmpi_out_sink(&out_fd), dmpi_out_sink(&err_fd)}};
     if (operands->n > 1)
         return dmpi_usage(err, "attach takes one job at most");

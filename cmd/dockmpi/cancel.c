@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: MIT
+#include "job/cancel.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/json.h"
 #include "base/mem.h"
-#include "jobset.h"
+#include "base/text.h"
+#include "job/jobs.h"
 #include "out.h"
+#include "state.h"
 #include "verbs.h"
 
 struct cancel {
@@ -13,22 +19,145 @@ struct cancel {
     bool all;
 };
 
+/* What is ended, and with whom. */
+struct work {
+    const struct cancel *o;
+    struct dmpi_session session;
+    struct dmpi_state state;
+    struct dmpi_cancel_job *jobs;
+    size_t n;
+    struct dmpi_ranks ranks;
+};
+
+/* Ranks can outlive their job's container, which a number still names. */
+static int add(struct work *w, const char *name, struct dmpi_err *err)
+{
+    long long number;
+    const struct dmpi_member *m = dmpi_job_find(&w->state, w->session.spec.name, name, err);
+    if (!m && name && dmpi_text_int(&number, name, 1, INT32_MAX) == 0)
+        *err = (struct dmpi_err)DMPI_ERR_INIT;
+    else if (!m)
+        return -1;
+    w->jobs[w->n++] = (struct dmpi_cancel_job){.id = m ? m->job : name, .member = m};
+    return 0;
+}
+
+static int choose(struct work *w, const struct dmpi_strv *names, struct dmpi_err *err)
+{
+    const struct dmpi_state *state = &w->state;
+    w->jobs = dmpi_xcalloc(state->n + names->n + 1, sizeof *w->jobs);
+    if (w->o->all) {
+        for (size_t i = 0; i < state->n; i++)
+            if (state->members[i].role == DMPI_JOB)
+                w->jobs[w->n++] = (struct dmpi_cancel_job){.id = state->members[i].job,
+                                                           .member = &state->members[i]};
+        return 0;
+    }
+    for (size_t i = 0; i < names->n; i++)
+        if (add(w, names->v[i], err) < 0)
+            return -1;
+    return names->n ? 0 : add(w, NULL, err);
+}
+
+/* A number that names nothing at all. */
+static int check_known(const struct work *w, struct dmpi_err *err)
+{
+    for (size_t i = 0; i < w->n; i++)
+        if (!w->jobs[i].member && w->ranks.ended == 0 && w->ranks.unverified == 0) {
+            dmpi_job_find(&w->state, w->session.spec.name, w->jobs[i].id, err);
+            return -1;
+        }
+    return 0;
+}
+
+static const char *outcome(const struct dmpi_cancel_job *job)
+{
+    if (job->err.code != DMPI_OK)
+        return "not ended";
+    if (!job->member)
+        return "its container was gone";
+    return dmpi_member_running(job->member) ? "canceled" : "had ended before";
+}
+
+static void print_json(const struct work *w)
+{
+    json_t *result = dmpi_json_new_obj(), *jobs = dmpi_json_new_arr(),
+           *unverified = dmpi_json_new_arr();
+    for (size_t i = 0; i < w->n; i++) {
+        json_t *o = dmpi_json_new_obj();
+        dmpi_json_set_str(o, "job", w->jobs[i].id);
+        dmpi_json_set_str(o, "outcome", outcome(&w->jobs[i]));
+        dmpi_json_add(jobs, o);
+    }
+    for (size_t i = 0; i < w->ranks.n; i++) {
+        const struct dmpi_ranks_place *place = &w->ranks.v[i];
+        if (place->err.code == DMPI_OK)
+            continue;
+        json_t *o = dmpi_json_new_obj();
+        if (*place->worker)
+            dmpi_json_set_str(o, "worker", place->worker);
+        dmpi_json_set_str(o, "node", place->node);
+        dmpi_json_set_str(o, "reason", place->err.msg);
+        dmpi_json_add(unverified, o);
+    }
+    dmpi_json_set(result, "jobs", jobs);
+    dmpi_json_set_int(result, "processes_ended", w->ranks.ended);
+    dmpi_json_set(result, "unverified", unverified);
+    dmpi_out_json(result);
+}
+
+static void print(const struct work *w)
+{
+    for (size_t i = 0; i < w->n; i++)
+        dmpi_out_line("job %s: %s", w->jobs[i].id, outcome(&w->jobs[i]));
+    if (w->ranks.ended > 0)
+        dmpi_out_note("%d process%s had outlived the job's mpirun and %s killed", w->ranks.ended,
+                      w->ranks.ended == 1 ? "" : "es", w->ranks.ended == 1 ? "was" : "were");
+    for (size_t i = 0; w->ranks.unverified > 1 && i < w->ranks.n; i++) {
+        const struct dmpi_ranks_place *place = &w->ranks.v[i];
+        if (place->err.code != DMPI_OK)
+            dmpi_out_note("not verified: %s%s%s: %s", place->worker,
+                          *place->worker ? " on node " : "node ", place->node, place->err.msg);
+    }
+}
+
+static int end_them(struct work *w, struct dmpi_err *err)
+{
+    const struct dmpi_cancel_opts opts = {.signal = w->o->signal, .grace_ms = w->o->grace_ms};
+    int rc = dmpi_cancel(&w->ranks, w->session.fleet, &w->state, w->session.spec.name, w->jobs,
+                         w->n, &opts, dmpi_app_ctl(), err);
+    if (rc == 0 && check_known(w, err) < 0)
+        return -1;
+    if (w->o->common.json)
+        print_json(w);
+    else
+        print(w);
+    return rc;
+}
+
 static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err)
 {
     const struct cancel *o = arg;
     if (o->all && operands->n)
         return dmpi_usage(err, "--all and names of jobs exclude each other");
-    struct dmpi_jobset set;
-    int rc = dmpi_jobset_open(&set, &o->common, operands, o->all, err);
+    if (o->grace_ms > DMPI_GRACE_MAX_MS)
+        return dmpi_usage(err, "--grace: more than 24h");
+    struct work w = {.o = o};
+    int rc = dmpi_session_open(&w.session, &o->common, err);
     if (rc == 0)
-        rc = dmpi_jobs_cancel(set.session.fleet, set.jobs, set.n, o->signal, o->grace_ms,
-                              dmpi_app_ctl(), err);
-    for (size_t i = 0; rc == 0 && i < set.n; i++)
-        dmpi_out_line("job %s: %s", set.jobs[i]->job,
-                      dmpi_member_running(set.jobs[i]) ? "canceled" : "had ended before");
-    dmpi_jobset_close(&set);
+        rc = dmpi_session_state(&w.state, &w.session, err);
+    if (rc == 0)
+        rc = choose(&w, operands, err);
+    if (rc == 0)
+        rc = end_them(&w, err);
+    dmpi_ranks_free(&w.ranks);
+    free(w.jobs);
+    dmpi_state_free(&w.state);
+    dmpi_session_close(&w.session);
     return rc;
 }
+
+static const struct cancel defaults = {.grace_ms = -1};
 
 static const struct dmpi_opt opts[] = {
     {"all", 'a', DMPI_OPT_FLAG, offsetof(struct cancel, all), NULL, "every job of the cluster", 0,
@@ -36,7 +165,7 @@ static const struct dmpi_opt opts[] = {
     {"signal", 's', DMPI_OPT_STR, offsetof(struct cancel, signal), "NAME",
      "what the job gets first (default TERM)", 0, 0},
     {"grace", 0, DMPI_OPT_DURATION, offsetof(struct cancel, grace_ms), "TIME",
-     "how long it may take before it is killed (default 10s)", 0, 0},
+     "what ranks get between TERM and KILL; 0: now (default: as run --grace, 10s)", 0, 0},
     {0},
 };
 
@@ -44,7 +173,13 @@ const struct dmpi_verb dmpi_verb_cancel = {
     .name = "cancel",
     .args = "[JOB...]",
     .summary = "end jobs (default: the newest): every rank on every worker",
+    .details =
+        "Every rank gets TERM, and KILL after --grace; it ends as soon as all ranks have. Then\n"
+        "every worker is looked at: what could not be seen to be clean is named, the exit\n"
+        "code is 125, and the same command later finishes the work.",
     .opts = opts,
     .opts_size = sizeof(struct cancel),
+    .defaults = &defaults,
+    .json = true,
     .run = run,
 };

@@ -11,6 +11,7 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "sig.h"
 #include "term.h"
 
 enum { CHUNK = 4096, BACKGROUND_MS = 200 };
@@ -71,7 +72,7 @@ bool dmpi_keys_pass(struct dmpi_keys *keys, char *out, size_t *out_len, const ch
 /* The process has one standard input, so this is one, too. */
 static struct {
     struct dmpi_keys keys;
-    int leave_fd, input_fd;
+    int input_fd;
 } watcher;
 
 static void end_input(void)
@@ -90,7 +91,7 @@ static void pass_on(const char *typed, size_t n)
     if (watcher.input_fd >= 0 && dmpi_io_write_all(watcher.input_fd, out, len, &ignored) < 0)
         end_input();
     if (leave)
-        eventfd_write(watcher.leave_fd, 1);
+        eventfd_write(dmpi_sig_leave_fd(), 1);
 }
 
 /* In the background a read would stop us: the terminal is another's then. */
@@ -120,21 +121,21 @@ int dmpi_keys_watch(struct dmpi_watch *out, const char *keys, bool input, struct
 {
     int pipe_fds[2] = {-1, -1};
     pthread_t thread;
-    *out = (struct dmpi_watch){.leave_fd = -1, .stdin_fd = input ? STDIN_FILENO : -1};
+    *out =
+        (struct dmpi_watch){.leave_fd = dmpi_sig_leave_fd(), .stdin_fd = input ? STDIN_FILENO : -1};
     if (dmpi_keys_parse(&watcher.keys, keys, err) < 0)
         return -1;
     if (watcher.keys.n == 0 || !isatty(STDIN_FILENO) || !dmpi_term_is_ours())
         return 0;
     if (input && pipe2(pipe_fds, O_CLOEXEC) < 0)
         return 0; /* the keys are a convenience */
-    watcher.leave_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     watcher.input_fd = pipe_fds[1];
-    if (watcher.leave_fd < 0 || pthread_create(&thread, NULL, watch, NULL) != 0) {
+    if (pthread_create(&thread, NULL, watch, NULL) != 0) {
         end_input();
         return 0;
     }
     pthread_detach(thread);
     dmpi_term_key(watcher.keys.v[watcher.keys.n - 1]);
-    *out = (struct dmpi_watch){.leave_fd = watcher.leave_fd, .stdin_fd = pipe_fds[0]};
+    out->stdin_fd = pipe_fds[0];
     return 0;
 }

@@ -32,7 +32,7 @@ bool dmpi_keys_pass(struct dmpi_keys *keys, char *out, size_t *out_len, const ch
 
 /* What dmpi_keys_watch gives. */
 struct dmpi_watch {
-    int leave_fd; /* readable after the keys; -1: no terminal to read them from */
+    int leave_fd; /* dmpi_sig_leave_fd, readable after the keys, too */
     int stdin_fd; /* standard input without them; -1 when it was not asked for */
 };
 

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "keys.h"
 #include "out.h"
 #include "sig.h"
@@ -21,6 +22,16 @@ static void started(void *arg, const char *job, int np)
     (void)arg;
     dmpi_progress_end();
     dmpi_debug("job %s starts with %d rank%s", job, np, np == 1 ? "" : "s");
+}
+
+void dmpi_run_canceling(void *arg, bool timed_out, int64_t grace_ms)
+{
+    char grace[16];
+    (void)arg;
+    if (grace_ms > 0)
+        dmpi_out_note("%s: the ranks have %s to end; Ctrl-C%s kills them now",
+                      timed_out ? "the job's time is over" : "canceling",
+                      dmpi_text_human_ms(grace, grace_ms), timed_out ? "" : " again");
 }
 
 static json_t *result_json(const struct dmpi_run_result *r, bool detached)
@@ -82,6 +93,8 @@ int dmpi_run_cmd_prepare(struct dmpi_run_opts *out, char **images, const struct 
     *images = NULL;
     if (!operands->n)
         return dmpi_usage(err, "needs a job, a file, or -- and a program");
+    if (o->grace_ms > DMPI_GRACE_MAX_MS)
+        return dmpi_usage(err, "--grace: more than 24h");
     out->program = o->common.dashes_first;
     out->np = (int)o->np;
     out->slots = (int)o->slots;
@@ -100,12 +113,14 @@ int dmpi_run_cmd_prepare(struct dmpi_run_opts *out, char **images, const struct 
     out->verify = o->verify;
     out->map_json = o->map && o->common.json;
     out->timeout_ms = o->timeout_ms;
+    out->grace_ms = o->grace_ms;
     out->stdin_fd = o->interactive ? STDIN_FILENO : -1;
     out->insist_fd = dmpi_sig_force_fd();
     out->streams.out = dmpi_out_sink(&out_fd);
     out->streams.err = dmpi_out_sink(&err_fd);
     out->progress = dmpi_transfer_display();
     out->on_start = started;
+    out->on_cancel = dmpi_run_canceling;
     split_words(&out->words, operands, out->program);
     for (size_t i = 0; i < o->env.n; i++)
         if (dmpi_env_parse(&out->env, o->env.v[i], err) < 0)
@@ -194,7 +209,7 @@ static int dry_run(const struct dmpi_run_cmd *o, const struct dmpi_run_opts *opt
 int dmpi_run_exit_code(const struct dmpi_run_result *r)
 {
     if (r->left)
-        return DMPI_EXIT_OK;
+        return dmpi_sig_first() ? 128 + dmpi_sig_first() : DMPI_EXIT_OK;
     bool by_us = r->exit_code == 128 + SIGTERM || r->exit_code == 128 + SIGKILL;
     return r->canceled && by_us && dmpi_sig_first() ? 128 + dmpi_sig_first() : r->exit_code;
 }
@@ -282,6 +297,8 @@ const struct dmpi_opt dmpi_run_cmd_opts[] = {
      "start the job again when it failed, K times at most, also when nobody is attached", 0, 1000},
     {"timeout", 0, DMPI_OPT_DURATION, offsetof(struct dmpi_run_cmd, timeout_ms), "TIME",
      "cancel the job after this time", 0, 0},
+    {"grace", 0, DMPI_OPT_DURATION, offsetof(struct dmpi_run_cmd, grace_ms), "TIME",
+     "what ranks get between TERM and KILL when the job is canceled (default 10s)", 0, 0},
     {"dry-run", 0, DMPI_OPT_FLAG, offsetof(struct dmpi_run_cmd, dry_run), NULL,
      "print networks, hostfile and mpirun line; needs no cluster", 0, 0},
     {"image", 0, DMPI_OPT_STR, offsetof(struct dmpi_run_cmd, image), "SPEC",
@@ -293,17 +310,22 @@ const struct dmpi_opt dmpi_run_cmd_opts[] = {
     {0},
 };
 
+static const struct dmpi_run_cmd defaults = {.grace_ms = DMPI_GRACE_MS};
+
 const struct dmpi_verb dmpi_verb_run = {
     .name = "run",
     .args = "JOB|FILE|FOLDER [ARGUMENTS]  |  -- PROGRAM [ARGUMENTS]",
     .summary = "run a job on the cluster under mpirun and return its exit code",
-    .details = "  dockmpi run multinode_ddp_mpi -- 3 1     a built-in job\n"
-               "  dockmpi run ./train.py --epochs 3        a file of yours, sent to every worker\n"
-               "  dockmpi run -- hostname                  a program that the image has\n"
-               "What follows the job's name belongs to the job. Ctrl-C cancels the job, a second\n"
-               "one kills it.",
+    .details =
+        "  dockmpi run multinode_ddp_mpi -- 3 1     a built-in job\n"
+        "  dockmpi run ./train.py --epochs 3        a file of yours, sent to every worker\n"
+        "  dockmpi run -- hostname                  a program that the image has\n"
+        "What follows the job's name belongs to the job. Ctrl-C cancels the job: its ranks get\n"
+        "TERM and --grace to end well; a second Ctrl-C kills them. A job goes on when the\n"
+        "terminal or this program goes away: dockmpi logs, wait and cancel find it.",
     .opts = dmpi_run_cmd_opts,
     .opts_size = sizeof(struct dmpi_run_cmd),
+    .defaults = &defaults,
     .how = DMPI_FIRST_STOPS,
     .json = true,
     .run = run,

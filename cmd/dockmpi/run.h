@@ -14,7 +14,7 @@ struct dmpi_run_cmd {
     long long np, slots, restarts;
     struct dmpi_strv env, mca;
     const char *job_name, *detach_keys, *tune, *backend, *workdir, *image, *workers, *ports;
-    int64_t timeout_ms;
+    int64_t timeout_ms, grace_ms;
     bool detach, remove, interactive, dry_run, map, verify;
 };
 
@@ -28,6 +28,9 @@ extern const struct dmpi_opt dmpi_run_cmd_opts[];
 int dmpi_run_cmd_prepare(struct dmpi_run_opts *out, char **images, const struct dmpi_run_cmd *o,
                          const struct dmpi_strv *operands, struct dmpi_err *err);
 void dmpi_run_cmd_done(struct dmpi_run_opts *opts, char *images);
+
+/** Tells who cancels how long it may take; for on_cancel. */
+void dmpi_run_canceling(void *arg, bool timed_out, int64_t grace_ms);
 
 /** What a person must know of a job's end besides its code. */
 void dmpi_run_tell(const struct dmpi_run_result *result);

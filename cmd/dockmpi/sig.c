@@ -10,7 +10,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-static int cancel_fd = -1, force_fd = -1, winch_fd = -1;
+static int cancel_fd = -1, force_fd = -1, leave_fd = -1, winch_fd = -1;
 static atomic_int first_signal;
 static sigset_t collected;
 
@@ -19,6 +19,12 @@ static void raise_fd(int fd)
     uint64_t one = 1;
     if (write(fd, &one, sizeof one) < 0)
         return; /* the counter is full: it is readable already */
+}
+
+static void first(int signo)
+{
+    atomic_store(&first_signal, signo);
+    raise_fd(cancel_fd);
 }
 
 /* Why a thread and not a handler: verbs act in normal context, where they may lock and allocate. */
@@ -33,10 +39,16 @@ static void *collect(void *unused)
             raise_fd(winch_fd);
             continue;
         }
+        if (signo == SIGHUP) { /* kernel and shell may both send one */
+            raise_fd(leave_fd);
+            if (count == 0)
+                first(signo);
+            count += count == 0;
+            continue;
+        }
         count++;
         if (count == 1) {
-            atomic_store(&first_signal, signo);
-            raise_fd(cancel_fd);
+            first(signo);
         } else if (count == 2) {
             raise_fd(force_fd);
         } else {
@@ -50,6 +62,7 @@ int dmpi_sig_start(void)
 {
     cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     force_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    leave_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     winch_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     const struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigaction(SIGPIPE, &ignore, NULL);
@@ -62,7 +75,7 @@ int dmpi_sig_start(void)
     if (sigaction(SIGHUP, NULL, &hup) == 0 && hup.sa_handler != SIG_IGN)
         sigaddset(&collected, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &collected, NULL);
-    if (cancel_fd < 0 || force_fd < 0 || winch_fd < 0)
+    if (cancel_fd < 0 || force_fd < 0 || leave_fd < 0 || winch_fd < 0)
         return errno;
     pthread_t thread;
     int errnum = pthread_create(&thread, NULL, collect, NULL);
@@ -79,6 +92,11 @@ int dmpi_sig_cancel_fd(void)
 int dmpi_sig_force_fd(void)
 {
     return force_fd;
+}
+
+int dmpi_sig_leave_fd(void)
+{
+    return leave_fd;
 }
 
 int dmpi_sig_winch_fd(void)

@@ -12,8 +12,11 @@ int dmpi_sig_start(void);
 /** Readable, and stays so, after the first INT, TERM or HUP. */
 int dmpi_sig_cancel_fd(void);
 
-/** Readable, and stays so, after the second one: insist. A third one ends the process at once. */
+/** Readable, and stays so, after the second INT or TERM: insist. A third one ends the process at once. */
 int dmpi_sig_force_fd(void);
+
+/** Readable, and stays so, after a HUP: the terminal is gone. It never counts as a second signal. */
+int dmpi_sig_leave_fd(void);
 
 /** Readable after the terminal's size changed; the reader takes the eventfd's counter. */
 int dmpi_sig_winch_fd(void);

@@ -37,6 +37,7 @@ struct dmpi_member {
     char *job_name; // what the user calls it; "": nothing
     char *program;
     int ranks;
+    int64_t grace_ms;         // job: what its ranks have between TERM and KILL
     int64_t created;          // seconds since the epoch
     int64_t started;          // jobs only; milliseconds since the epoch, 0: never
     int64_t finished;         // jobs only; milliseconds since the epoch, 0: not yet

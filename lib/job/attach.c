@@ -11,18 +11,6 @@
 #include "job/stream.h"
 #include "job/target.h"
 
-#define RANKS_MS ((int64_t)10000) // for the ranks of a canceled job
-
-static int ranks_gone(struct dmpi_fleet *fleet, const struct dmpi_state *state,
-                      const struct dmpi_member *job, struct dmpi_err *err)
-{
-    struct dmpi_targets targets DMPI_AUTO(dmpi_targets_free) = {0};
-    if (dmpi_targets_all(&targets, state, job->cluster, true, err) < 0 ||
-        dmpi_job_ranks_wait(fleet, &targets, job->container, RANKS_MS, err) < 0)
-        return dmpi_err_wrap(err, "was canceled");
-    return 0;
-}
-
 // As run does. What became of members that did not run when we came is told by `why`.
 static void find_causes(struct dmpi_fleet *fleet, const struct dmpi_state *state,
                         const struct dmpi_member *job, int64_t begun,
@@ -57,6 +45,8 @@ int dmpi_job_attach(struct dmpi_fleet *fleet, const struct dmpi_state *state,
                                 .insist_fd = opts->insist_fd,
                                 .leave_fd = opts->leave_fd,
                                 .stdin_fd = -1,
+                                .grace_ms = job->grace_ms,
+                                .on_cancel = opts->on_cancel,
                                 .streams = opts->streams};
     from.tail = opts->tail;
     from.since_ns = opts->since_ns;
@@ -72,7 +62,7 @@ int dmpi_job_attach(struct dmpi_fleet *fleet, const struct dmpi_state *state,
         dmpi_job_stream_close(&s);
     }
     if (rc == 0 && s.kill_at)
-        rc = ranks_gone(fleet, state, job, err);
+        rc = dmpi_ranks_end_one(fleet, state, job->cluster, job->job, err);
     else if (rc == 0 && !s.left)
         find_causes(fleet, state, job, begun, result);
     return rc < 0 ? dmpi_err_wrap(err, "job %s", job->job) : 0;

@@ -19,6 +19,8 @@ struct dmpi_attach_opts {
     int insist_fd;    // readable: the job is killed; -1: none
     int leave_fd;     // readable: we go, the job goes on; -1: none
     struct dmpi_streams streams;
+    void (*on_cancel)(void *arg, bool timed_out,
+                      int64_t grace_ms); // as in dmpi_run_opts; arg is NULL
 };
 
 // As dmpi_run from the job's start on, also with several clients at once: ctl->cancel_fd cancels the job, and

@@ -192,6 +192,7 @@ int dmpi_job_compose(struct dmpi_mpi_command *out, const struct dmpi_compose *wh
         .has_stdin = opts->stdin_fd >= 0,
         .cluster = what->cluster,
         .id = what->job,
+        .grace_ms = opts->grace_ms,
         .verify = opts->verify,
         .map = opts->map_json ? "json"
                : opts->map    ? "text"

@@ -14,9 +14,6 @@
 #include "job/await.h"
 #include "job/follow.h"
 
-#define GRACE_MS ((int64_t)10000)
-#define KILL_MS ((int64_t)15000) // patience for an engine that was told to kill
-
 // --- finding and showing ---------------------------------------------------------------------
 
 static bool is_job(const struct dmpi_member *m, const char *cluster)
@@ -137,8 +134,6 @@ struct batch {
     const struct dmpi_member *const *jobs;
     const struct dmpi_ctl *ctl;
     int *codes;
-    const char *signal;
-    int64_t grace_ms;
     struct dmpi_err *errs;
     int (*fn)(struct batch *b, struct dmpi_engine *engine, size_t i, struct dmpi_err *err);
 };
@@ -185,51 +180,6 @@ int dmpi_jobs_wait(struct dmpi_fleet *fleet, const struct dmpi_member *const *jo
                    int *codes, const struct dmpi_ctl *ctl, struct dmpi_err *err)
 {
     struct batch b = {.fleet = fleet, .jobs = jobs, .ctl = ctl, .codes = codes, .fn = wait_one};
-    return batch_run(&b, n, err);
-}
-
-// Sends a signal; a job that has ended (or is gone) is as good.
-static int signal_job(struct dmpi_engine *engine, const char *id, const char *signal,
-                      const struct dmpi_ctl *ctl, struct dmpi_err *err)
-{
-    if (dmpi_container_kill(engine, ctl, id, signal, err) == 0 || err->code == DMPI_ECONFLICT ||
-        err->code == DMPI_ENOTFOUND)
-        return 0;
-    return -1;
-}
-
-static int cancel_one(struct batch *b, struct dmpi_engine *engine, size_t i, struct dmpi_err *err)
-{
-    const struct dmpi_member *job = b->jobs[i];
-    int code;
-    if (!dmpi_member_running(job))
-        return 0;
-    struct dmpi_ctl grace = dmpi_ctl_within(b->ctl, b->grace_ms);
-    if (signal_job(engine, job->id, b->signal, b->ctl, err) < 0)
-        return -1;
-    if (dmpi_container_wait(engine, &grace, job->id, &code, err) == 0 ||
-        err->code == DMPI_ENOTFOUND)
-        return 0;
-    if (err->code != DMPI_ETIMEOUT || dmpi_ctl_check(b->ctl, err) < 0)
-        return -1;
-    struct dmpi_ctl last = dmpi_ctl_within(b->ctl, KILL_MS);
-    if (signal_job(engine, job->id, "KILL", b->ctl, err) < 0)
-        return -1;
-    if (dmpi_container_wait(engine, &last, job->id, &code, err) == 0 || err->code == DMPI_ENOTFOUND)
-        return 0;
-    return -1;
-}
-
-int dmpi_jobs_cancel(struct dmpi_fleet *fleet, const struct dmpi_member *const *jobs, size_t n,
-                     const char *signal, int64_t grace_ms, const struct dmpi_ctl *ctl,
-                     struct dmpi_err *err)
-{
-    struct batch b = {.fleet = fleet,
-                      .jobs = jobs,
-                      .ctl = ctl,
-                      .signal = signal ? signal : "TERM",
-                      .grace_ms = grace_ms ? grace_ms : GRACE_MS,
-                      .fn = cancel_one};
     return batch_run(&b, n, err);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Jobs after their start: list, logs, wait, cancel, prune.
+// Jobs after their start: list, logs, wait, prune.
 #ifndef DMPI_JOB_JOBS_H
 #define DMPI_JOB_JOBS_H
 
@@ -43,12 +43,6 @@ int dmpi_job_logs(struct dmpi_fleet *fleet, const struct dmpi_member *job,
 // Returns 0 when all are known.
 int dmpi_jobs_wait(struct dmpi_fleet *fleet, const struct dmpi_member *const *jobs, size_t n,
                    int *codes, const struct dmpi_ctl *ctl, struct dmpi_err *err);
-
-// Asks each running job to end (signal, NULL: TERM), and kills it after grace_ms (0: 10 s). Returns
-// when they have ended. A job that has ended already is a success.
-int dmpi_jobs_cancel(struct dmpi_fleet *fleet, const struct dmpi_member *const *jobs, size_t n,
-                     const char *signal, int64_t grace_ms, const struct dmpi_ctl *ctl,
-                     struct dmpi_err *err);
 
 // Removes the containers of the cluster's jobs that ended or were never started. removed (may be NULL) gets their ids.
 int dmpi_jobs_prune(struct dmpi_fleet *fleet, const struct dmpi_state *state, const char *cluster,

@@ -20,7 +20,6 @@
 #define ENDED_MAX 40              // with so many ended jobs,
 #define ENDED_KEPT 20             // all but so many are removed with their logs
 #define SETTLE_MS ((int64_t)30000)
-#define RANKS_MS ((int64_t)10000) // for the ranks of a canceled job
 
 // --- what is there ---------------------------------------------------------------------------
 
@@ -95,6 +94,7 @@ static int attend(struct dmpi_run *r, struct dmpi_err *err)
         struct dmpi_ctl ctl = dmpi_ctl_within(r->ctl, SETTLE_MS);
         return dmpi_job_stream_settle(&r->stream, &ctl, err);
     }
+    r->stream.grace_ms = r->opts->grace_ms;
     r->stream.timeout_at = r->opts->timeout_ms ? dmpi_now_ms() + r->opts->timeout_ms : 0;
     if (dmpi_job_stream_run(&r->stream, &result->exit_code, err) < 0)
         return dmpi_err_wrap(err, "job %s on node %s", result->job,
@@ -104,8 +104,8 @@ static int attend(struct dmpi_run *r, struct dmpi_err *err)
     result->timed_out = r->stream.timed_out;
     result->oom_killed = r->stream.oom_killed;
     if (r->stream.kill_at &&
-        dmpi_job_ranks_wait(r->fleet, &r->targets, result->container, RANKS_MS, err) < 0)
-        return dmpi_err_wrap(err, "job %s was canceled", result->job);
+        dmpi_ranks_end_one(r->fleet, &r->state, r->spec->name, result->job, err) < 0)
+        return dmpi_err_wrap(err, "job %s", result->job);
     if (!r->stream.kill_at)
         dmpi_fates_after(&result->causes, r->fleet, &r->targets, result->exit_code,
                          dmpi_now_ms() - begun);
@@ -170,6 +170,8 @@ static int perform(struct dmpi_run *r, struct dmpi_err *err)
     r->stream.cancel_fd = r->ctl->cancel_fd;
     r->stream.insist_fd = r->opts->insist_fd;
     r->stream.leave_fd = r->opts->leave_fd;
+    r->stream.on_cancel = r->opts->on_cancel;
+    r->stream.arg = r->opts->arg;
     r->stream.stdin_fd = r->opts->detach ? -1 : r->opts->stdin_fd;
     r->stream.streams = r->opts->streams;
     int rc = dmpi_run_begin(r, err);

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/strv.h"
 #include "engine/stream.h"
+#include "job/cancel.h"
 #include "job/code.h"
 #include "job/progress.h"
 #include "job/sync.h"
@@ -36,19 +37,22 @@ struct dmpi_run_opts {
         map_json; // tell on the job's stderr where each rank is, for people or as one line of JSON
     bool verify;  // tell which transports Open MPI uses; others than asked for end the job
     int64_t timeout_ms; // cancel the job after that time; 0: never
+    int64_t grace_ms;   // how long ranks may go on after TERM when the job is ended; 0: not at all
     int stdin_fd;  // copied to rank 0 until its end; -1: no standard input. The mpirun of Open MPI
                    // 5.0 loses parts of what is more than some KiB
     int insist_fd; // readable: the user insists, the job is killed; -1: none
-    int leave_fd;  // readable: we go, the job goes on, its container stays; -1: none
+    int leave_fd; // readable: we go, the job goes on, its container stays, also when ctl is canceled; -1: none
     struct dmpi_streams streams; // the job's stdout and stderr as they come
     struct dmpi_transfer_progress progress;
     // Told once, before the job starts (may be NULL).
     void (*on_start)(void *arg, const char *job, int np);
+    // Told when the job is asked to end, by the user or because its time is over (may be NULL).
+    void (*on_cancel)(void *arg, bool timed_out, int64_t grace_ms);
     void *arg;
 };
 #define DMPI_RUN_OPTS_INIT                                                                         \
     {                                                                                              \
-        .stdin_fd = -1, .insist_fd = -1, .leave_fd = -1                                            \
+        .stdin_fd = -1, .insist_fd = -1, .leave_fd = -1, .grace_ms = DMPI_GRACE_MS                 \
     }
 
 // Strings are owned and may be NULL.

@@ -49,6 +49,7 @@ static int create_as(struct dmpi_run *r, int index, struct dmpi_err *err)
                                  .name = r->opts->name,
                                  .program = r->code.label,
                                  .ranks = r->result->np,
+                                 .grace_ms = (int)r->opts->grace_ms,
                                  .workdir = r->workdir};
     // An engine goes on to create what we have given up waiting for, and then nobody would remove it:
     // a cancel takes effect after this call.

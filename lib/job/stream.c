@@ -15,12 +15,13 @@
 #include "engine/containers.h"
 #include "engine/top.h"
 #include "job/await.h"
+#include "job/cancel.h"
 
 #define IN_SIZE ((size_t)64 * 1024)
-#define CALL_MS ((int64_t)15000)   // patience for one call after the user gave up
-#define CANCEL_MS ((int64_t)20000) // patience for a job that was asked to end
-#define GONE_MS ((int64_t)2000)    // for an answer that must be on its way
+#define CALL_MS ((int64_t)15000) // patience for one call after the user gave up
+#define GONE_MS ((int64_t)2000)  // for an answer that must be on its way
 #define SETTLE_MS ((int64_t)20)
+#define LEAVE_MS 300
 
 // --- outputs ---------------------------------------------------------------------------------
 
@@ -135,8 +136,10 @@ static void cancel(struct dmpi_job_stream *s)
 {
     if (s->kill_at)
         return;
-    s->kill_at = dmpi_now_ms() + CANCEL_MS;
+    s->kill_at = dmpi_now_ms() + s->grace_ms + DMPI_CANCEL_MARGIN_MS;
     s->stdin_done = true;
+    if (s->on_cancel)
+        s->on_cancel(s->arg, s->timed_out, s->grace_ms);
     ask(s, "TERM");
 }
 
@@ -181,6 +184,8 @@ static bool readable(int fd)
 static void check_user(struct dmpi_job_stream *s)
 {
     s->left = s->left || readable(s->leave_fd);
+    if (s->left)
+        return; // a HUP leaves, and cancels what does not know to leave
     if (!s->killed && readable(s->insist_fd)) {
         s->canceled = true;
         kill_now(s);
@@ -361,10 +366,21 @@ static void give_up(struct dmpi_job_stream *s)
         ask(s, "KILL");
 }
 
+// A terminal that goes away refuses output a moment before, or after, its signal comes.
+static bool is_left(struct dmpi_job_stream *s)
+{
+    struct pollfd p = {.fd = s->leave_fd, .events = POLLIN};
+    s->left = s->left || (s->leave_fd >= 0 && poll(&p, 1, LEAVE_MS) > 0);
+    return s->left;
+}
+
 int dmpi_job_stream_run(struct dmpi_job_stream *s, int *code, struct dmpi_err *err)
 {
     bool lost = !s->hijack;
+    *code = -1;
     if ((s->hijack && stream(s, &lost, err) < 0) || find_end(s, code, lost, err) < 0) {
+        if (is_left(s))
+            return 0;
         if (err->code == DMPI_ENOTFOUND)
             return -1;
         if (err->code == DMPI_EUNREACHABLE)

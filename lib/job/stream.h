@@ -21,10 +21,13 @@ struct dmpi_job_stream {
     const char *id;     // container
     int cancel_fd;      // readable: the job is asked to end; -1: none
     int insist_fd;      // readable: it is killed; -1: none
-    int leave_fd;       // readable: the job is left running; -1: none
+    int leave_fd;       // readable: the job is left running, also when cancel_fd is; -1: none
     int stdin_fd;       // -1: none
     int64_t timeout_at; // on the clock of dmpi_now_ms(); 0: none
+    int64_t grace_ms;   // what the job gives its ranks when it is asked to end
     struct dmpi_streams streams;
+    void (*on_cancel)(void *arg, bool timed_out, int64_t grace_ms); // before that; may be NULL
+    void *arg;
 
     // Told by dmpi_job_stream_run.
     bool canceled, timed_out, killed, oom_killed;

@@ -166,6 +166,7 @@ int dmpi_mesh_tar_job(struct dmpi_buf *out, const struct dmpi_mesh *mesh, const 
     add_file(&f, "etc/dockmpi/index", 0644, "launcher -\n");
     add_file(&f, "etc/dockmpi/hostfile", 0644, hostfile);
     add_file(&f, "etc/dockmpi/job", 0600, job);
+    add_file(&f, "etc/dockmpi/end", 0644, dmpi_mesh_end_sh);
     add_file(&f, "etc/dockmpi/run-job", 0644, dmpi_mesh_run_job_sh);
     return finish(&f);
 }

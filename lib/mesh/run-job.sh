@@ -11,13 +11,53 @@ stop='' pid='' feeder='' code=''
 drain_soon() {
     (sleep 2; kill $(cat "$dir/out.tail" "$dir/err.tail")) >/dev/null 2>&1 &
 }
-# The first request asks mpirun, which then ends every rank. After 5 s it is not asked again.
+# Every rank on every worker gets TERM and its time to heed it; who remains is killed. A worker that does not
+# answer holds up nobody for long.
+end_ranks() {
+    sent=''
+    while read -r host _; do
+        ssh "$host" "sh -s ranks $1 $job" </etc/dockmpi/end >/dev/null 2>&1 3<&- &
+        sent="$sent $!"
+    done </etc/dockmpi/hostfile
+    (sleep $(($1 / 1000 + 3)); kill $sent) >/dev/null 2>&1 &
+    bound=$!
+    wait $sent
+    kill "$bound" 2>/dev/null
+}
+# gone TENTHS: whether mpirun is, before so long.
+gone() {
+    tenths=$1
+    while kill -s 0 "$pid" 2>/dev/null; do
+        [ "$tenths" -gt 0 ] || return 1
+        tenths=$((tenths - 1))
+        sleep 0.1 2>/dev/null || sleep 1
+    done
+}
+# As soon as one rank has ended, mpirun would kill the others: it is held until all have.
+end_job() {
+    patience=50
+    if [ -n "$job" ] && [ "$grace" -gt 0 ] && { [ "$ranks" -eq 0 ] || [ -e "$dir/all" ]; }; then
+        kill -s STOP "$pid"
+        end_ranks "$grace"
+        kill -s CONT "$pid"
+        ! gone 20 || return
+        patience=20
+    fi
+    kill -s TERM "$pid"
+    kill -s CONT "$pid" # somebody may have stopped it
+    gone "$patience" || kill -s KILL "$pid"
+}
+# Heeded once. /etc/dockmpi/grace is written by who wants another grace than the job was started with.
 stop() {
-    [ -n "$stop" ] || (sleep 5; kill -s KILL "$pid") >/dev/null 2>&1 &
-    stop=$1
     interrupted=1
-    kill -s TERM "$pid" 2>/dev/null
-    [ -z "$code" ] || drain_soon
+    [ -z "$stop" ] || return
+    stop=$1
+    [ ! -r /etc/dockmpi/grace ] || read -r grace </etc/dockmpi/grace
+    if [ -n "$code" ]; then
+        drain_soon
+    else
+        end_job >/dev/null 2>&1 </dev/null &
+    fi
 }
 pass() {
     interrupted=1
@@ -107,11 +147,14 @@ case $stop$code in 0 | 255)
     if grep -aqE 'lost communication with a remote daemon|unable to reliably start one or more daemons' "$dir/err"; then
         tell_lost
         code=255
+        # A rank can outlive the daemon that started it.
+        [ -z "$job" ] || end_ranks 0
     fi
     ;;
 esac
 if [ -n "$stop" ]; then
-    case $code in 1 | 137) code=$stop ;; esac
+    # Its ranks may have ended well because they were told to: the job has not.
+    case $code in 0 | 1 | 137 | 143) code=$stop ;; esac
 fi
 if [ "$code" -eq 0 ] && [ "$ranks" -gt 0 ] && [ -z "$stop" ] && [ ! -e "$dir/all" ]; then
     verdict "mpirun answered 0, but $(missing)"

@@ -8,6 +8,10 @@ const char dmpi_mesh_rank_sh[] =
 #include "mesh/rank.sh.inc"
     ;
 
+const char dmpi_mesh_end_sh[] =
+#include "mesh/end.sh.inc"
+    ;
+
 const char dmpi_mesh_run_job_sh[] =
     "# Written by dockmpi.\n"
 #include "mesh/world.sh.inc"

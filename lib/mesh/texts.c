@@ -48,6 +48,9 @@ static bool fits_sshd_config(const char *entry)
 static void add_setenv(struct dmpi_buf *out, const struct dmpi_mesh_worker *worker,
                        const struct dmpi_facts *facts)
 {
+    // The one variable that is taken: the number of the job, for who looks for its launch daemons. No program
+    // heeds it.
+    dmpi_buf_adds(out, "AcceptEnv DOCKMPI_DAEMON\n");
     dmpi_buf_addf(out, "SetEnv DOCKMPI_WORKER=%d", worker->index);
     if (worker->iface && !dmpi_addr_is_loopback(worker->addr))
         dmpi_buf_addf(out, " PRTE_MCA_prte_if_include=%s", worker->iface);
@@ -91,7 +94,7 @@ char *dmpi_mesh_sshd_config(const struct dmpi_mesh_worker *worker, const struct 
                         "X11Forwarding no\n"
                         "PermitTunnel no\n"
                         "GatewayPorts no\n"
-                        "PermitUserEnvironment no\n" // nor is there an AcceptEnv
+                        "PermitUserEnvironment no\n"
                         "PermitUserRC no\n"
                         "PrintMotd no\n"
                         "PrintLastLog no\n"
@@ -141,6 +144,7 @@ char *dmpi_mesh_ssh_config(const struct dmpi_mesh *mesh)
                         "    HostKeyAlgorithms " KEY_KIND "\n"
                         "    PreferredAuthentications publickey\n"
                         "    BatchMode yes\n"
+                        "    SendEnv DOCKMPI_DAEMON\n"
                         "    ForwardAgent no\n"
                         "    ForwardX11 no\n"
                         "    ConnectTimeout 10\n"

@@ -365,6 +365,8 @@ static int compose(struct composer *c, struct dmpi_err *err)
     }
     if (add_argv(c, err) != 0)
         return -1;
+    if (job->id) // ssh takes it along
+        dmpi_strv_env_set(&out->env, "DOCKMPI_DAEMON", job->id);
     out->job = dmpi_jobfile(out, job, &c->layout);
     return 0;
 }

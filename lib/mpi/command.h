@@ -5,6 +5,7 @@
 #define DMPI_MPI_COMMAND_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "base/strv.h"
@@ -42,9 +43,12 @@ struct dmpi_mpi_job {
     int restarts;         // attempts after the first that fails
     bool has_stdin;       // the job's standard input goes to rank 0
     const char *cluster;  // for the names of containers
-    const char *id;  // of the job: DOCKMPI_JOB in every rank, for who looks for them; NULL: not set
-    const char *map; // "text", "json": tell where each rank is; NULL: do not
-    bool verify;     // tell which transports Open MPI uses, and refuse others than asked for
+    const char
+        *id; // of the job: DOCKMPI_JOB in every rank and DOCKMPI_DAEMON in every launch daemon, for
+             // who looks for them; NULL: not set
+    int64_t grace_ms; // how long ranks may go on after TERM when the job is ended; 0: not at all
+    const char *map;  // "text", "json": tell where each rank is; NULL: do not
+    bool verify;      // tell which transports Open MPI uses, and refuse others than asked for
 };
 
 struct dmpi_mpi_command {

@@ -75,6 +75,8 @@ static void add_head(struct dmpi_buf *out, const struct dmpi_mpi_command *comman
         dmpi_buf_adds(out, "# Reads standard input.\n");
     if (job->restarts)
         dmpi_buf_addf(out, "# Restarts: %d\n", job->restarts);
+    if (job->id)
+        dmpi_buf_addf(out, "# Job: %s\n# Grace: %lld\n", job->id, (long long)job->grace_ms);
     if (arranges_output(job))
         return;
     dmpi_buf_addf(out, "# Ranks: %d\n# Plan: %s\n", command->np, command->plan);

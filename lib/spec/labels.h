@@ -21,6 +21,7 @@
     "io.dockmpi.jobname" // jobs: what the user calls it; absent without a name
 #define DMPI_LABEL_PROGRAM "io.dockmpi.program" // jobs: what is run, for people
 #define DMPI_LABEL_RANKS "io.dockmpi.ranks"     // jobs: number of ranks
+#define DMPI_LABEL_GRACE "io.dockmpi.grace"     // jobs: milliseconds from TERM to KILL
 
 #define DMPI_ROLE_LAUNCHER "launcher"
 #define DMPI_ROLE_WORKER "worker"

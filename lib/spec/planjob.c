@@ -98,6 +98,7 @@ static json_t *labels_of(const struct dmpi_plan_job *job, const json_t *from)
         dmpi_json_set_str(labels, DMPI_LABEL_JOBNAME, job->name);
     set_number(labels, DMPI_LABEL_INDEX, job->index);
     set_number(labels, DMPI_LABEL_RANKS, job->ranks);
+    set_number(labels, DMPI_LABEL_GRACE, job->grace_ms);
     return labels;
 }
 

@@ -69,7 +69,8 @@ for line in 'passwordauthentication no' 'kbdinteractiveauthentication no' 'permi
     'pubkeyacceptedalgorithms ssh-ed25519' 'hostkeyalgorithms ssh-ed25519' 'strictmodes yes' "listenaddress 127\.0\.0\.1:$port"; do
     like "$config" "^$line\$" "sshd: $line"
 done
-unlike "$config" '^(acceptenv|subsystem|authorizedkeyscommand [^n]|banner [^n])' 'sshd: takes no variables and has no subsystem'
+unlike "$config" '^(subsystem|authorizedkeyscommand [^n]|banner [^n])' 'sshd: has no subsystem'
+is "$(grep '^acceptenv' <<<"$config")" 'acceptenv DOCKMPI_DAEMON' 'sshd: takes one variable, which means nothing to any program'
 is "$(grep -c '^listenaddress' <<<"$config")" 1 'sshd: no other address'
 if command -v ssh >/dev/null; then
     t ssh -F none -p "$port" -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=60 \

@@ -14,6 +14,7 @@
 #include "cluster/state.h"
 #include "cluster/unstarted.h"
 #include "job/jobs.h"
+#include "job/ranks.h"
 #include "job/name.h"
 #include "job/target.h"
 
@@ -222,13 +223,41 @@ static void names_jobs(void **unused)
     assert_non_null(strstr(err.msg, "job 2, which has ended: `dockmpi jobs --prune`"));
 }
 
+static void reads_what_is_left(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *text;
+        int ended;
+        enum dmpi_code code;
+        const char *want;
+    } rows[] = {
+        {"ended 0\n", 0, DMPI_OK, ""},
+        {"ended 12\n", 12, DMPI_OK, ""},
+        {"ended 3\nleft 17 python3\nleft 9 a\033[2Jb\n", 3, DMPI_EENGINE, "17 python3, 9 a"},
+        {"", 0, DMPI_EPARSE, "sh and grep"},
+        {"ended -1\n", 0, DMPI_EPARSE, "sh and grep"},
+        {"sh: grep: not found\nended 0\n", 0, DMPI_EPARSE, "sh and grep"},
+    };
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(rows); i++) {
+        struct dmpi_err err = DMPI_ERR_INIT;
+        int ended = -1;
+        int rc = dmpi_ranks_parse(&ended, rows[i].text, &err);
+        assert_int_equal(rc, rows[i].code == DMPI_OK ? 0 : -1);
+        assert_int_equal(err.code, rows[i].code);
+        assert_int_equal(ended, rows[i].ended);
+        assert_non_null(strstr(err.msg, rows[i].want));
+        assert_null(strchr(err.msg, '\033'));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_jobs),       cmocka_unit_test(shows_jobs),
         cmocka_unit_test(targets),          cmocka_unit_test(refuses_targets),
         cmocka_unit_test(nothing_to_prune), cmocka_unit_test(never_started),
-        cmocka_unit_test(names_jobs),
+        cmocka_unit_test(names_jobs),       cmocka_unit_test(reads_what_is_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -249,6 +249,7 @@ static void test_ssh_config(void **state)
                         "    HostKeyAlgorithms ssh-ed25519\n"
                         "    PreferredAuthentications publickey\n"
                         "    BatchMode yes\n"
+                        "    SendEnv DOCKMPI_DAEMON\n"
                         "    ForwardAgent no\n"
                         "    ForwardX11 no\n"
                         "    ConnectTimeout 10\n"
@@ -278,6 +279,7 @@ static void test_sshd_config(void **state)
         "StrictModes yes\n",
         "PidFile none\n",
         "PerSourcePenalties no\n",
+        "AcceptEnv DOCKMPI_DAEMON\n",
         ("SetEnv DOCKMPI_WORKER=0 PRTE_MCA_prte_if_include=ens5 \"PATH=/opt/bin:/usr/bin\" "
          "\"SPACED=a b\"\n"),
     };
@@ -392,6 +394,7 @@ static void test_tars(void **state)
                                     "0 0644 0:0 etc/dockmpi/index\n"
                                     "0 0644 0:0 etc/dockmpi/hostfile\n"
                                     "0 0600 0:0 etc/dockmpi/job\n"
+                                    "0 0644 0:0 etc/dockmpi/end\n"
                                     "0 0644 0:0 etc/dockmpi/run-job\n");
     dmpi_buf_clear(&u);
     assert_int_equal(dmpi_mesh_tar_update(&u, &mesh, 7, &err), -1);

@@ -82,6 +82,7 @@ static int set_up(void **state)
         return -1;
     put_script("rank", dmpi_mesh_rank_sh);
     put_script("run-job", dmpi_mesh_run_job_sh);
+    put_script("end", dmpi_mesh_end_sh);
     return 0;
 }
 
@@ -580,7 +581,7 @@ static void test_job_stops(void **state)
     } cases[] = {
         {"trap 'exit 1' TERM; echo up; while :; do sleep 0.1; done\n", SIGTERM, 143, 0, 4000},
         {"trap 'exit 1' TERM; echo up; while :; do sleep 0.1; done\n", SIGINT, 130, 0, 4000},
-        {"trap 'exit 0' TERM; echo up; while :; do sleep 0.1; done\n", SIGTERM, 0, 0, 4000},
+        {"trap 'exit 0' TERM; echo up; while :; do sleep 0.1; done\n", SIGTERM, 143, 0, 4000},
         {"trap 'exit 9' USR1; echo up; while :; do sleep 0.1; done\n", SIGUSR1, 9, 0, 4000},
         {"trap '' TERM; echo up; while :; do sleep 1; done\n", SIGTERM, 143, 4500, 12000},
     };
@@ -596,6 +597,46 @@ static void test_job_stops(void **state)
     }
 }
 
+// The processes of one job and no others, by real processes of this machine: the numbers are ours alone.
+static void test_end(void **state)
+{
+    // Who is asked when the script runs must have its environment, and its trap, already.
+    static const char wait[] =
+        "until [ \"$(cat up 2>/dev/null | wc -l)\" -ge $n ]; do sleep 0.05; done; ";
+    static const struct {
+        const char *start; // $j: the job, $n: lines that come into `up` when all is ready
+        const char *run, *output;
+    } cases[] = {
+        {"n=0", "sh end ranks 0 $j", "ended 0\n0\n"},
+        {"n=0; DOCKMPI_JOB=$j sleep 71 & DOCKMPI_JOB=${j}0 sleep 1.5 & DOCKMPI_JOB=x$j sleep 1.5 &",
+         "sh end ranks 5000 $j", "ended 1\n0\n"},
+        {"n=0; DOCKMPI_JOB=$j sleep 71 & DOCKMPI_JOB=${j}0 sleep 71 &", "sh end all 0 $j ${j}0",
+         "ended 2\n0\n"},
+        {"n=1; DOCKMPI_JOB=$j sh -c 'trap \"sleep 0.5; echo saved; exit\" TERM; echo >up; "
+         "while :; do sleep 0.1; done' &",
+         "sh end ranks 30000 $j >end.out; wait; sed 's/[1-9][0-9]*/N/' end.out",
+         "saved\nended N\n0\n"},
+        {"n=1; DOCKMPI_JOB=$j sh -c 'trap \"\" TERM; echo >up; exec sleep 71' &",
+         "sh end ranks 300 $j", "ended 1\n0\n"},
+        {"n=1; DOCKMPI_JOB=$j sh -c 'trap \"echo heeded; exit\" TERM; echo >up; kill -s STOP $$; "
+         "sleep 71' &",
+         "sh end ranks 30000 $j | sed 's/[1-9][0-9]*/N/'; wait", "heeded\nended N\n0\n"},
+        {"n=1; DOCKMPI_JOB=$j setsid sh -c 'sh -c \"echo >up; exec sleep 71\" & exit' &",
+         "sh end ranks 5000 $j", "ended 1\n0\n"},
+        {"n=0; DOCKMPI_DAEMON=$j sleep 1.5 &", "sh end ranks 5000 $j", "ended 0\n0\n"},
+        {"n=0; DOCKMPI_DAEMON=$j sleep 71 &", "sh end all 5000 $j", "ended 1\n0\n"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(cases); i++) {
+        // The shell remarks on jobs that were killed; the moment is for exec.
+        dmpi_autofree char *command =
+            dmpi_xasprintf("rm -f up; j=%d77%zu; { %s\n%s sleep 0.3; %s; echo $?; } 2>/dev/null",
+                           (int)getpid(), i, cases[i].start, wait, cases[i].run);
+        check(command, 0, cases[i].output);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -605,6 +646,7 @@ int main(void)
         cmocka_unit_test(test_job_attempts), cmocka_unit_test(test_job_stdin),
         cmocka_unit_test(test_job_stops),    cmocka_unit_test(test_rank_tells),
         cmocka_unit_test(test_job_world),    cmocka_unit_test(test_job_transport),
+        cmocka_unit_test(test_end),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -1,0 +1,124 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# A job that is told to end: its ranks get their grace, and nothing of it is left, whatever was stopped, killed or paused.
+# timeout: 300
+# debug: no (what runs in the client is in t0020)
+# valgrind: no (what runs in the client is in t0020)
+# shellcheck disable=SC2016 # variables are meant for the shell in the container
+. "$(dirname "$0")/lib.sh"
+need_image cpu
+c=$(cluster cancel)
+ok 'up' dockmpi up --name "$c" --workers 2 --image cpu
+
+has_said() { [ "$(dockmpi logs --name "$c" "$job" 2>/dev/null | grep -cx "$1")" -ge "${2:-1}" ]; }
+# begin ARGUMENT...: a job in the background, once both ranks have said that they are up.
+begin() {
+    t dockmpi run -d --name "$c" "$@"
+    job=$out
+    wait_until $E2E_LIMIT has_said up 2 || fail 'the job runs' || diag
+}
+# The processes with a variable of this job in their environment, by a look of our own.
+left() {
+    local w pid
+    for w in 0 1; do
+        for pid in $(docker top "dockmpi-$c-worker-$w" -eo pid | tail -n +2); do
+            tr '\0' '\n' <"/proc/$pid/environ" | grep -qE '^DOCKMPI_(JOB|DAEMON)=' && echo "worker-$w: $(tr '\0' ' ' <"/proc/$pid/cmdline")"
+        done
+    done 2>/dev/null
+}
+code_is() { exits "$1" "$2" dockmpi wait --name "$c" "$job"; }
+# to WORKER NAME SIGNAL: a signal for the processes of that name.
+to() {
+    docker exec "$1" sh -c 'for p in /proc/[0-9]*; do
+        read -r name <"$p/comm" && [ "$name" = "$1" ] && kill -s "$2" "${p#/proc/}" && hit=1
+    done 2>/dev/null; test -n "$hit"' sh "$2" "$3" || fail "$1 has $2"
+}
+
+# A handler that takes its time, longer on one rank than on the other; mpirun alone would give 0.25 s.
+cat >save.py <<'PY'
+import os, signal, sys, time
+rank = int(os.environ["OMPI_COMM_WORLD_RANK"])
+def save(*_):
+    time.sleep(0.5 + 2 * rank)
+    for i in range(1000):
+        print("line", i)
+    print("saved", rank, flush=True)
+    sys.exit(int(sys.argv[1]))
+signal.signal(signal.SIGTERM, save)
+print("up", flush=True)
+time.sleep(1000)
+PY
+begin ./save.py 0
+ok 'cancel' dockmpi cancel --name "$c"
+is "$out $err" "job $job: canceled " 'says so'
+is "$(left)" '' 'leaves nothing'
+code_is 143 'a canceled job has not succeeded, though its ranks say so'
+ok 'logs' dockmpi logs --name "$c"
+is "$(grep saved <<<"$out" | sort | tr '\n' ' ')$(grep -c line <<<"$out")" 'saved 0 saved 1 2000' 'both ranks had their time, and nothing that they print is lost'
+begin ./save.py 3
+ok 'cancel of ranks that fail when they are ended' dockmpi cancel --name "$c"
+ok 'logs' dockmpi logs --name "$c"
+is "$(grep -c saved <<<"$out")" 2 'the failure of the first does not end the other'
+
+# Without a handler: at once. The bound is for a busy machine; `make bench` has the figure.
+begin -- sh -c 'echo up; exec sleep 600'
+start=$SECONDS
+ok 'cancel --grace 1h' dockmpi cancel --name "$c" --grace 1h
+is $((SECONDS - start < 60)) 1 'nobody waits longer than the ranks need'
+is "$(left)" '' 'leaves nothing'
+code_is 143 'its exit code'
+
+# Deaf ranks, and children in sessions of their own whose parents have gone.
+cat >deaf.sh <<'SH'
+#!/bin/sh
+trap '' TERM
+setsid sh -c 'sleep 600 & sleep 601 & exit'
+echo up
+while :; do sleep 0.2; done
+SH
+chmod +x deaf.sh
+begin ./deaf.sh
+is "$(left | grep -c 'sleep 60')" 4 'children of their own outlive their parents'
+ok 'cancel --grace 1s of deaf ranks' dockmpi cancel --name "$c" --grace 1s
+is "$(left)" '' 'leaves nothing'
+begin ./deaf.sh
+ok 'cancel --grace 0' dockmpi cancel --name "$c" --grace 0
+is "$(left)" '' 'leaves nothing'
+code_is 137 'its exit code'
+
+# mpirun cannot react; a launch daemon cannot; a launch daemon is gone; the job's container is.
+begin -- sh -c 'echo up; exec sleep 600'
+to "dockmpi-$c-job-$job" prterun STOP
+ok 'cancel of a stopped mpirun' dockmpi cancel --name "$c" --grace 1s
+is "$(left)" '' 'leaves nothing'
+begin -- sh -c 'echo up; exec sleep 600'
+to "dockmpi-$c-worker-0" prted STOP
+ok 'cancel with a stopped launch daemon' dockmpi cancel --name "$c" --grace 1s
+is "$(left)" '' 'leaves nothing'
+begin ./deaf.sh
+to "dockmpi-$c-worker-0" prted STOP
+docker rm -f "dockmpi-$c-job-$job" >/dev/null
+[ -n "$(left)" ] && pass 'a container that is removed leaves ranks' || fail 'a container that is removed leaves ranks'
+ok 'cancel of a job without container' dockmpi cancel --name "$c" --grace 1s "$job"
+like "$err" 'processes had outlived' 'tells that there were some'
+is "$(left)" '' 'leaves nothing'
+exits 125 'nothing is there any more' dockmpi cancel --name "$c" "$job"
+like "$err" "no job '$job'" 'and that is said'
+
+# A worker that does not answer: what is not known is said, and the same command finishes the work.
+begin -- sh -c 'echo up; exec sleep 600'
+docker pause "dockmpi-$c-worker-1" >/dev/null
+exits 125 'cancel with a paused worker' dockmpi cancel --name "$c" --grace 1s "$job"
+is "$out" "job $job: canceled" 'tells what was done'
+one_line "$err" 'and in one line what was not'
+like "$err" "could not be verified: worker-1 on node .*paused.*dockmpi cancel $job" 'which worker, why, and what to do'
+is "$(left | grep -c worker-0)" 0 'the other worker is clean'
+exits 125 'still' dockmpi cancel --name "$c" --json "$job"
+json 'as JSON' 'assert r["unverified"][0]["worker"] == "worker-1" and r["jobs"][0]["outcome"] == "had ended before", r'
+docker unpause "dockmpi-$c-worker-1" >/dev/null
+ok 'the same later' dockmpi cancel --name "$c" "$job"
+is "$(left)" '' 'leaves nothing'
+
+exits 2 'no grace of days' dockmpi cancel --name "$c" --grace 25h
+ok 'down' dockmpi down --name "$c"
+is "$(containers "$c")" '' 'nothing is left'
