@@ -20,6 +20,9 @@ enum {
     DMPI_EXIT_INTERRUPTED = 130,
 };
 
+/* How long `up` and `down` wait for each other when nobody says more. */
+#define DMPI_LOCK_WAIT_MS ((int64_t)30000)
+
 /* The first member of every verb's option struct. */
 struct dmpi_common {
     const char *file;

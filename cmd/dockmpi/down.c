@@ -14,12 +14,14 @@ struct down {
     struct dmpi_common common;
     bool all, dry_run;
     struct dmpi_strv nodes;
+    int64_t wait_ms;
 };
 
 /* What one call takes down: a session's cluster, or all clusters on its nodes. */
 struct round {
     struct dmpi_session *session;
     const char *cluster; /* NULL: all */
+    const struct down *o;
 };
 
 static void show(void *arg, const char *node, const char *container, enum dmpi_stage stage,
@@ -169,7 +171,11 @@ static int dry_run(const struct round *round, json_t *json, struct dmpi_err *err
 static int take_down(const struct round *round, json_t *json, struct dmpi_err *err)
 {
     struct dmpi_session *session = round->session;
-    struct dmpi_down_opts opts = {.progress = show};
+    const int64_t wait = round->o->wait_ms;
+    struct dmpi_down_opts opts = {.progress = show,
+                                  .home = round->o->nodes.n ? DMPI_DOWN_FIND
+                                                            : session->spec.launcher_node,
+                                  .lock_ms = wait > 0 ? wait : DMPI_LOCK_WAIT_MS};
     struct dmpi_down_result result = {0};
     dmpi_progress_start();
     int rc = dmpi_cluster_down(session->fleet, round->cluster, &opts, dmpi_app_ctl(), &result, err);
@@ -185,7 +191,7 @@ static int take_down(const struct round *round, json_t *json, struct dmpi_err *e
             print_removed(&result.removed);
         print_checked(round, &result);
     }
-    if (rc < 0 && err->code != DMPI_ECANCELED)
+    if (rc < 0 && err->code != DMPI_ECANCELED && result.removed.n_nodes)
         tell_failures(round, &result.removed);
     if (rc == 0 && result.removed.n)
         remind(session);
@@ -201,7 +207,7 @@ static int go(const struct round *round, bool dry, json_t *json, struct dmpi_err
 }
 
 /* The clusters that `up` noted with their files, wherever they are: each on its own nodes. */
-static int noted_too(bool dry, json_t *json, struct dmpi_err *err)
+static int noted_too(const struct down *o, json_t *json, struct dmpi_err *err)
 {
     struct dmpi_strv names = dmpi_session_noted();
     int worst = 0;
@@ -211,8 +217,8 @@ static int noted_too(bool dry, json_t *json, struct dmpi_err *err)
         struct dmpi_err own = DMPI_ERR_INIT;
         int rc = dmpi_session_open(&session, &common, &own);
         if (rc == 0 && session.spec.file) {
-            const struct round round = {&session, session.spec.name};
-            rc = go(&round, dry, json, &own);
+            const struct round round = {&session, session.spec.name, o};
+            rc = go(&round, o->dry_run, json, &own);
         }
         dmpi_session_close(&session);
         if (rc != 0 && worst != 0 && err->code != DMPI_OK)
@@ -250,10 +256,10 @@ static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err
     }
     int rc = open_nodes(&session, o, err);
     if (rc == 0) {
-        const struct round round = {&session, o->all ? NULL : session.spec.name};
+        const struct round round = {&session, o->all ? NULL : session.spec.name, o};
         struct dmpi_err other = DMPI_ERR_INIT;
         rc = go(&round, o->dry_run, json, err);
-        if (o->all && !o->nodes.n && !o->common.file && noted_too(o->dry_run, json, &other) < 0) {
+        if (o->all && !o->nodes.n && !o->common.file && noted_too(o, json, &other) < 0) {
             if (rc < 0)
                 dmpi_out_note("%s", other.msg);
             else
@@ -273,6 +279,8 @@ static const struct dmpi_opt opts[] = {
     {"node", 0, DMPI_OPT_LIST, offsetof(struct down, nodes), "ENDPOINT",
      "an engine, such as ssh://user@host, in place of a cluster file; several times for several", 0,
      0},
+    {"wait", 0, DMPI_OPT_DURATION, offsetof(struct down, wait_ms), "TIME",
+     "wait that long for another dockmpi that is changing the cluster (default 30s)", 0, 0},
     {"dry-run", 0, DMPI_OPT_FLAG, offsetof(struct down, dry_run), NULL,
      "only say what would be removed", 0, 0},
     {0},

@@ -131,7 +131,9 @@ static int bring_up(const struct up *o, const struct dmpi_spec *spec, const stru
     struct dmpi_up_opts opts = {.progress = show,
                                 .min_workers = (int)o->min_workers,
                                 .force = o->force,
-                                .ready_ms = o->ready_ms};
+                                .ready_ms = o->ready_ms,
+                                .lock_ms = o->wait_ms > DMPI_LOCK_WAIT_MS ? o->wait_ms
+                                                                          : DMPI_LOCK_WAIT_MS};
     struct dmpi_up_result result = {0};
     struct dmpi_fleet *fleet = dmpi_fleet_new(spec->nodes, spec->n_nodes, 0);
     int rc = o->wait_ms ? wait_for_hosts(fleet, o->wait_ms, err) : 0;
@@ -228,7 +230,10 @@ static const struct dmpi_opt opts[] = {
     {"ready-timeout", 0, DMPI_OPT_DURATION, offsetof(struct up, ready_ms), "TIME",
      "patience for one container (default 60s)", 0, 0},
     {"wait", 0, DMPI_OPT_DURATION, offsetof(struct up, wait_ms), "TIME",
-     "wait that long for hosts that are still booting, such as 10m", 0, 0},
+     "wait that long for hosts that are still booting, and for another dockmpi that is changing "
+     "the "
+     "cluster (for that at least 30s)",
+     0, 0},
     {"force", 0, DMPI_OPT_FLAG, offsetof(struct up, force), NULL,
      "also replace what running jobs use, or what another cluster file made", 0, 0},
     {"dry-run", 0, DMPI_OPT_FLAG, offsetof(struct up, dry_run), NULL,

@@ -7,12 +7,14 @@
 
 #include "base/mem.h"
 #include "cluster/leftover.h"
+#include "cluster/lock.h"
 #include "engine/containers.h"
 #include "fleet/fleet.h"
 #include "fleet/parallel.h"
 #include "spec/endpoint.h"
 
 #define LOOK_MS 30000
+#define LOCK_MS ((int64_t)600000)
 
 struct down {
     struct dmpi_fleet *fleet;
@@ -20,6 +22,8 @@ struct down {
     const struct dmpi_ctl *ctl;
     const struct dmpi_state *state;
     const char *cluster;
+    size_t home; // where the lock is
+    bool lock_held;
     bool *processes;      // one a node
     pthread_mutex_t lock; // one report at a time
 };
@@ -59,6 +63,14 @@ static void remove_one(size_t i, void *arg)
     report(on->down, m, DMPI_STAGE_FAILED, err->msg);
 }
 
+// Locks are where launchers are; one that is elsewhere is a dead client's.
+static void sweep(const struct down *down, struct dmpi_engine *engine, size_t node)
+{
+    struct dmpi_ctl within = dmpi_ctl_within(down->ctl, LOOK_MS);
+    if (!down->cluster || (down->lock_held && node != down->home))
+        dmpi_lock_sweep(engine, down->cluster, &within);
+}
+
 static int remove_all(struct dmpi_engine *engine, size_t node, void *arg, struct dmpi_err *err)
 {
     struct down *down = arg;
@@ -85,6 +97,7 @@ static int remove_all(struct dmpi_engine *engine, size_t node, void *arg, struct
         }
     }
     down->processes[node] = of.visible;
+    sweep(down, engine, node);
     struct dmpi_ctl within = dmpi_ctl_within(down->ctl, LOOK_MS);
     return dmpi_leftover_look(&of, engine, &within, err);
 }
@@ -128,6 +141,34 @@ static void judge_left(struct dmpi_down_result *result, const struct dmpi_state 
     result->left = left->n;
 }
 
+static size_t find_home(const struct down *down)
+{
+    struct dmpi_state state DMPI_AUTO(dmpi_state_free) = {0};
+    struct dmpi_err ignored = DMPI_ERR_INIT; // the look that follows meets the same
+    dmpi_state_list(&state, down->fleet, down->cluster, down->ctl, &ignored);
+    const struct dmpi_member *launcher = dmpi_state_launcher(&state, down->cluster);
+    return launcher ? launcher->node : 0;
+}
+
+// Without an answer from there, the rest goes all the same.
+static int take_lock(struct dmpi_lock **out, struct down *down, struct dmpi_err *err)
+{
+    struct dmpi_engine *engine = NULL;
+    struct dmpi_err ignored = DMPI_ERR_INIT;
+    if (!down->cluster || !down->opts)
+        return 0;
+    down->home = down->opts->home == DMPI_DOWN_FIND ? find_home(down) : down->opts->home;
+    const struct dmpi_lock_wish wish = {.cluster = down->cluster,
+                                        .verb = "down",
+                                        .wait_ms = down->opts->lock_ms,
+                                        .expect_ms = LOCK_MS};
+    if (dmpi_fleet_engine(&engine, down->fleet, down->home, down->ctl, &ignored) != 0)
+        return 0;
+    int rc = dmpi_lock_take(out, engine, &wish, down->ctl, err);
+    down->lock_held = *out != NULL;
+    return rc;
+}
+
 int dmpi_cluster_down(struct dmpi_fleet *fleet, const char *cluster,
                       const struct dmpi_down_opts *opts, const struct dmpi_ctl *ctl,
                       struct dmpi_down_result *result, struct dmpi_err *err)
@@ -136,6 +177,9 @@ int dmpi_cluster_down(struct dmpi_fleet *fleet, const char *cluster,
     struct dmpi_state *found = &result->removed;
     struct down down = {
         .fleet = fleet, .opts = opts, .ctl = ctl, .state = found, .cluster = cluster};
+    struct dmpi_lock *lock = NULL;
+    if (take_lock(&lock, &down, err) != 0)
+        return -1;
     dmpi_state_load(found, fleet, cluster, ctl, err); // each node's own error is in found->errs
     result->processes = dmpi_xcalloc(found->n_nodes, sizeof(*result->processes));
     down.processes = result->processes;
@@ -149,6 +193,7 @@ int dmpi_cluster_down(struct dmpi_fleet *fleet, const char *cluster,
     if (found->n > 0)
         look_again(&left, &down, cluster, &ignored);
     judge_left(result, &left, fleet);
+    dmpi_lock_release(lock);
     pthread_mutex_destroy(&down.lock);
     if (dmpi_fleet_sum(fleet, found->errs, err) != 0)
         return -1;

@@ -16,7 +16,13 @@ struct dmpi_fleet;
 struct dmpi_down_opts {
     dmpi_progress_fn *progress; // may be NULL
     void *progress_arg;
+    // The launcher's node, on which the cluster's lock is (see lock.h); DMPI_DOWN_FIND: where a launcher
+    // is found, else the first node. A node that does not answer is no reason to leave the others alone.
+    size_t home;
+    int64_t lock_ms; // patience while another client changes the cluster
 };
+
+#define DMPI_DOWN_FIND ((size_t)-1)
 
 struct dmpi_down_result {
     struct dmpi_state removed; // what was there; errs: one a node, DMPI_OK where nothing is left
@@ -30,7 +36,7 @@ struct dmpi_down_result {
 // for volumes and networks, and on this machine for processes. Keys are in the memory of containers
 // alone and go with them. Needs no plan and no file beyond the nodes of the fleet. Finding nothing is
 // success. Returns 0 when every node answered and nothing is left, else -1 with a summary; `result` is
-// filled in both cases. What was removed on other nodes stays removed.
+// filled in both cases, empty (no nodes) when another client held the cluster's lock for too long. What was removed on other nodes stays removed.
 int dmpi_cluster_down(struct dmpi_fleet *fleet, const char *cluster,
                       const struct dmpi_down_opts *opts, const struct dmpi_ctl *ctl,
                       struct dmpi_down_result *result, struct dmpi_err *err);

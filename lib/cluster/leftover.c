@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "cluster/lock.h"
 #include "engine/resources.h"
 #include "spec/labels.h"
 
@@ -95,7 +96,11 @@ static int look_for_processes(const struct dmpi_leftover *of, const struct dmpi_
 
 static bool has_label(const struct dmpi_leftover *of, const json_t *entry)
 {
-    const char *value = dmpi_json_str(dmpi_json_obj(entry, "Labels"), DMPI_LABEL_CLUSTER);
+    const json_t *labels = dmpi_json_obj(entry, "Labels");
+    const char *value = dmpi_json_str(labels, DMPI_LABEL_CLUSTER);
+    const char *role = dmpi_json_str(labels, DMPI_LABEL_ROLE);
+    if (role && strcmp(role, DMPI_ROLE_LOCK) == 0) // a client's, which takes it away itself
+        return false;
     return value && (!of->cluster || strcmp(value, of->cluster) == 0);
 }
 

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/secret.h"
+#include "cluster/lock.h"
 #include "cluster/ttl.h"
 #include "cluster/unstarted.h"
 #include "cluster/up_work.h"
@@ -14,6 +15,7 @@
 #include "fleet/parallel.h"
 
 #define READY_MS 60000
+#define LOCK_MS ((int64_t)600000)
 
 // --- progress and parallel passes --------------------------------------------------------------
 
@@ -392,6 +394,22 @@ static void work_free(struct dmpi_work *work)
     pthread_mutex_destroy(&work->progress_lock);
 }
 
+// An engine that does not answer is told by what follows.
+static int take_lock(struct dmpi_lock **out, const struct dmpi_work *work, struct dmpi_err *err)
+{
+    const int64_t ready = work->opts->ready_ms > 0 ? work->opts->ready_ms : READY_MS;
+    const struct dmpi_lock_wish wish = {.cluster = work->spec->name,
+                                        .verb = "up",
+                                        .wait_ms = work->opts->lock_ms,
+                                        .expect_ms = LOCK_MS + 5 * ready};
+    struct dmpi_engine *engine = NULL;
+    struct dmpi_err ignored = DMPI_ERR_INIT;
+    if (dmpi_fleet_engine(&engine, work->fleet, work->spec->launcher_node, work->ctl, &ignored) !=
+        0)
+        return 0;
+    return dmpi_lock_take(out, engine, &wish, work->ctl, err);
+}
+
 int dmpi_cluster_up(struct dmpi_fleet *fleet, const struct dmpi_spec *spec,
                     const struct dmpi_plan *plan, const struct dmpi_up_opts *opts,
                     const struct dmpi_ctl *ctl, struct dmpi_up_result *result, struct dmpi_err *err)
@@ -409,7 +427,11 @@ int dmpi_cluster_up(struct dmpi_fleet *fleet, const struct dmpi_spec *spec,
     };
     pthread_mutex_init(&work.lock, NULL);
     pthread_mutex_init(&work.progress_lock, NULL);
-    int rc = run(&work, err);
+    struct dmpi_lock *lock = NULL;
+    int rc = take_lock(&lock, &work, err);
+    if (rc == 0)
+        rc = run(&work, err);
+    dmpi_lock_release(lock);
     fill_result(result, &work);
     work_free(&work);
     return rc;

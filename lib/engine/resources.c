@@ -19,7 +19,7 @@ static int get(struct dmpi_engine *e, const struct dmpi_ctl *ctl, const char *pa
 
 static int wrong_kind(const char *path, struct dmpi_err *err)
 {
-    return dmpi_err_set(err, DMPI_EPARSE, "GET %s: the engine's answer is of the wrong kind", path);
+    return dmpi_err_set(err, DMPI_EPARSE, "%s: the engine's answer is of the wrong kind", path);
 }
 
 int dmpi_volume_list(struct dmpi_engine *e, const struct dmpi_ctl *ctl, json_t **out,
@@ -34,6 +34,31 @@ int dmpi_volume_list(struct dmpi_engine *e, const struct dmpi_ctl *ctl, json_t *
     json_t *list = dmpi_json_arr(answer, "Volumes");
     *out = list ? json_incref(list) : dmpi_json_new_arr();
     return 0;
+}
+
+int dmpi_volume_create(struct dmpi_engine *e, const struct dmpi_ctl *ctl, json_t *body,
+                       json_t **out, struct dmpi_err *err)
+{
+    dmpi_json_auto json_t *answer = NULL;
+    struct dmpi_http req = {.method = "POST", .path = "/volumes/create", .quick = true};
+    if (dmpi_http_json(e, ctl, &req, body, &answer, err) != 0)
+        return -1;
+    if (!json_is_object(answer))
+        return wrong_kind("/volumes/create", err);
+    *out = json_incref(answer);
+    return 0;
+}
+
+int dmpi_volume_remove(struct dmpi_engine *e, const struct dmpi_ctl *ctl, const char *name,
+                       struct dmpi_err *err)
+{
+    DMPI_AUTO(dmpi_buf_free) struct dmpi_buf url = DMPI_BUF_INIT(DMPI_URL_MAX);
+    dmpi_buf_adds(&url, "/volumes/");
+    dmpi_url_add_path(&url, name, false);
+    struct dmpi_http req = {.method = "DELETE", .path = dmpi_buf_str(&url), .quick = true};
+    if (dmpi_http_json(e, ctl, &req, NULL, NULL, err) == 0)
+        return 0;
+    return err->code == DMPI_ENOTFOUND ? 0 : -1;
 }
 
 int dmpi_network_list(struct dmpi_engine *e, const struct dmpi_ctl *ctl, const char *const *labels,

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "base/text.h"
+#include "cluster/lock.h"
 #include "engine/containers.h"
 #include "fleet/fleet.h"
 #include "fleet/parallel.h"
@@ -252,6 +253,9 @@ static int prepare_and_feed(struct dmpi_run *r, struct dmpi_err *err)
     static task_fn *const needs[TASKS_MAX] = {dmpi_run_meet, sync_code};
     int rc = do_both(r, needs, err);
     bool attached = wait_for(r, STAGE_ATTACHED); // if not, start_container tells why
+    // From the container's creation on, who takes the cluster down finds it; who had begun before is found.
+    if (rc == 0 && attached)
+        rc = dmpi_lock_check(r->engine, r->spec->name, r->ctl, err);
     return rc == 0 && attached ? feed(r, err) : rc;
 }
 
