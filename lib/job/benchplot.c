@@ -194,7 +194,7 @@ static void add_earlier(struct drawing *d, const json_t *run, const char *test, 
     size_t at = 0;
     while (json_array_get(runs, at) != old)
         at++;
-    dmpi_buf_addf(d->out, ", \\\n  $old%zu_%s using 1:2 with lines lw 1.5 dt 2 lc rgb '%s' title ",
+    dmpi_buf_addf(d->out, ", \\\n  $old%zu_%s using 1:2 with linespoints lw 1.5 dt 2 pt 6 ps 0.7 lc rgb '%s' title ",
                   at, test, colour);
     curve_name(d, run, test, true);
 }
@@ -256,7 +256,7 @@ void dmpi_bench_script(struct dmpi_buf *out, const json_t *result, const json_t 
     dmpi_buf_adds(out, "set format y '%.10g'\nset grid xtics ytics mytics lw 1 lc rgb '#d0d0d0', "
                        "lw 1 lc rgb '#ececec'\nset border 3\nset tics nomirror\nset mytics 10\n");
     add_marks(&d);
-    dmpi_buf_addf(out, "set multiplot layout %d,%d margins char 10,4,5,5 spacing char 12,7 title ",
+    dmpi_buf_addf(out, "set multiplot layout %d,%d margins char 12,4,5,5 spacing char 14,7 title ",
                   n > 2 ? 2 : 1, n > 1 ? 2 : 1);
     add_title(&d);
     dmpi_buf_adds(out, "\n");
