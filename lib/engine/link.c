@@ -4,12 +4,20 @@
 
 #define IDLE_MAX 16
 
+static CURL *easy_new(void)
+{
+    CURL *easy = curl_easy_init();
+    if (!easy)
+        dmpi_oom();
+    return easy;
+}
+
 static struct dmpi_link *link_new(void)
 {
     struct dmpi_link *link = dmpi_xcalloc(1, sizeof *link);
-    link->easy = curl_easy_init();
+    link->easy = easy_new();
     link->multi = curl_multi_init();
-    if (!link->easy || !link->multi)
+    if (!link->multi)
         dmpi_oom();
     return link;
 }
@@ -27,7 +35,6 @@ void dmpi_link_close(struct dmpi_link *link)
 static int link_setup(struct dmpi_engine *e, struct dmpi_link *link, enum dmpi_lane lane,
                       const struct dmpi_ctl *ctl, struct dmpi_err *err)
 {
-    curl_easy_reset(link->easy);
     link->why[0] = '\0';
     curl_easy_setopt(link->easy, CURLOPT_ERRORBUFFER, link->why);
     return dmpi_transport_setup(e->transport, link->easy, lane, ctl, err);
@@ -80,7 +87,12 @@ int dmpi_link_take(struct dmpi_engine *e, enum dmpi_lane lane, const struct dmpi
 void dmpi_link_give(struct dmpi_engine *e, enum dmpi_lane lane, struct dmpi_link *link)
 {
     enum dmpi_lane pool = pool_of(e, lane);
-    curl_easy_reset(link->easy); /* it must not hold pointers into the ended call */
+    /*
+     * The connection is the multi handle's. The easy handle holds pointers into the call that ended, and resetting it
+     * is not enough: libcurl 7.88 would continue a freed header of the last answer where the next begins with a space.
+     */
+    curl_easy_cleanup(link->easy);
+    link->easy = easy_new();
     pthread_mutex_lock(&e->lock);
     bool keep = e->n_idle[pool] < IDLE_MAX;
     if (keep) {
