@@ -16,6 +16,7 @@ struct attach {
     struct dmpi_common common;
     bool no_logs;
     long long tail;
+    int64_t stall_ms;
     const char *since, *detach_keys;
 };
 
@@ -47,6 +48,8 @@ static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err
     struct dmpi_attach_opts opts = {.tail = o->no_logs ? 0 : o->tail,
                                     .insist_fd = dmpi_sig_force_fd(),
                                     .on_cancel = dmpi_run_canceling,
+                                    .stall_ms = o->stall_ms,
+                                    .on_stall = dmpi_run_stalled,
                                     .streams = {dmpi_out_sink(&out_fd), dmpi_out_sink(&err_fd)}};
     if (operands->n > 1)
         return dmpi_usage(err, "attach takes one job at most");
@@ -66,7 +69,8 @@ static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err
     return rc;
 }
 
-static const struct attach defaults = {.tail = -1, .detach_keys = DMPI_KEYS_DEFAULT};
+static const struct attach defaults = {
+    .tail = -1, .stall_ms = DMPI_STALL_MS, .detach_keys = DMPI_KEYS_DEFAULT};
 
 static const struct dmpi_opt opts[] = {
     {"no-logs", 0, DMPI_OPT_FLAG, offsetof(struct attach, no_logs), NULL,
@@ -75,6 +79,8 @@ static const struct dmpi_opt opts[] = {
      "of what it has printed only the last N lines", 0, INT64_MAX},
     {"since", 0, DMPI_OPT_STR, offsetof(struct attach, since), "TIME",
      "of what it has printed only what came since then: 10m, or 2026-11-21T10:00:00Z", 0, 0},
+    {"stall", 0, DMPI_OPT_DURATION, offsetof(struct attach, stall_ms), "TIME",
+     "tell of a job that is silent for so long and does not go on (default 10m; 0: never)", 0, 0},
     {"detach-keys", 0, DMPI_OPT_STR, offsetof(struct attach, detach_keys), "KEYS",
      "in a terminal: keys that leave the job running (default ctrl-p,ctrl-q)", 0, 0},
     {0},

@@ -58,6 +58,12 @@ void dmpi_run_tell(const struct dmpi_run_result *r)
         dmpi_out_note("job %s: %s", r->job, r->causes.v[i]);
 }
 
+void dmpi_run_stalled(void *arg, const char *job, const char *text)
+{
+    (void)arg;
+    dmpi_out_note("job %s: %s; `dockmpi why %s` tells more", job, text, job);
+}
+
 static void tell(const struct dmpi_run_cmd *o, const struct dmpi_run_result *r)
 {
     dmpi_run_tell(r);
@@ -114,6 +120,8 @@ int dmpi_run_cmd_prepare(struct dmpi_run_opts *out, char **images, const struct 
     out->map_json = o->map && o->common.json;
     out->timeout_ms = o->timeout_ms;
     out->grace_ms = o->grace_ms;
+    out->stall_ms = o->stall_ms;
+    out->on_stall = dmpi_run_stalled;
     out->stdin_fd = o->interactive ? STDIN_FILENO : -1;
     out->insist_fd = dmpi_sig_force_fd();
     out->streams.out = dmpi_out_sink(&out_fd);
@@ -295,6 +303,8 @@ const struct dmpi_opt dmpi_run_cmd_opts[] = {
      "keep no log of the job after its end", 0, 0},
     {"restart-on-failure", 0, DMPI_OPT_INT, offsetof(struct dmpi_run_cmd, restarts), "K",
      "start the job again when it failed, K times at most, also when nobody is attached", 0, 1000},
+    {"stall", 0, DMPI_OPT_DURATION, offsetof(struct dmpi_run_cmd, stall_ms), "TIME",
+     "tell of a job that is silent for so long and does not go on (default 10m; 0: never)", 0, 0},
     {"timeout", 0, DMPI_OPT_DURATION, offsetof(struct dmpi_run_cmd, timeout_ms), "TIME",
      "cancel the job after this time", 0, 0},
     {"grace", 0, DMPI_OPT_DURATION, offsetof(struct dmpi_run_cmd, grace_ms), "TIME",
@@ -310,7 +320,7 @@ const struct dmpi_opt dmpi_run_cmd_opts[] = {
     {0},
 };
 
-static const struct dmpi_run_cmd defaults = {.grace_ms = DMPI_GRACE_MS};
+static const struct dmpi_run_cmd defaults = {.grace_ms = DMPI_GRACE_MS, .stall_ms = DMPI_STALL_MS};
 
 const struct dmpi_verb dmpi_verb_run = {
     .name = "run",

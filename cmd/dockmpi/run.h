@@ -14,7 +14,7 @@ struct dmpi_run_cmd {
     long long np, slots, restarts;
     struct dmpi_strv env, mca;
     const char *job_name, *detach_keys, *tune, *backend, *workdir, *image, *workers, *ports;
-    int64_t timeout_ms, grace_ms;
+    int64_t timeout_ms, grace_ms, stall_ms;
     bool detach, remove, interactive, dry_run, map, verify;
 };
 
@@ -31,6 +31,12 @@ void dmpi_run_cmd_done(struct dmpi_run_opts *opts, char *images);
 
 /** Tells who cancels how long it may take; for on_cancel. */
 void dmpi_run_canceling(void *arg, bool timed_out, int64_t grace_ms);
+
+/** How long a job may be silent until it is looked at whether it goes on, unless the user says otherwise. */
+#define DMPI_STALL_MS (10 * 60 * 1000)
+
+/** Tells of a job that does not go on, on stderr. */
+void dmpi_run_stalled(void *arg, const char *job, const char *text);
 
 /** What a person must know of a job's end besides its code. */
 void dmpi_run_tell(const struct dmpi_run_result *result);

@@ -8,6 +8,7 @@
 #include "fleet/fleet.h"
 #include "job/fate.h"
 #include "job/ranks.h"
+#include "job/stall.h"
 #include "job/stream.h"
 #include "job/target.h"
 
@@ -24,8 +25,16 @@ static void find_causes(struct dmpi_fleet *fleet, const struct dmpi_state *state
                          dmpi_now_ms() - begun);
 }
 
-static int attend(struct dmpi_job_stream *s, struct dmpi_run_result *result, struct dmpi_err *err)
+struct attending {
+    struct dmpi_job_stream *stream;
+    struct dmpi_run_result *result;
+};
+
+static int attend(void *arg, struct dmpi_err *err)
 {
+    const struct attending *a = arg;
+    struct dmpi_job_stream *s = a->stream;
+    struct dmpi_run_result *result = a->result;
     if (dmpi_job_stream_run(s, &result->exit_code, err) < 0)
         return -1;
     result->canceled = s->canceled;
@@ -46,8 +55,14 @@ int dmpi_job_attach(struct dmpi_fleet *fleet, const struct dmpi_state *state,
                                 .leave_fd = opts->leave_fd,
                                 .stdin_fd = -1,
                                 .grace_ms = job->grace_ms,
-                                .on_cancel = opts->on_cancel,
-                                .streams = opts->streams};
+                                .on_cancel = opts->on_cancel};
+    struct dmpi_stall stall = {.fleet = fleet,
+                               .cluster = job->cluster,
+                               .job = job->job,
+                               .quiet_ms = opts->stall_ms,
+                               .tell = opts->on_stall};
+    struct attending attending = {&s, result};
+    s.streams = dmpi_stall_streams(&stall, &opts->streams);
     from.tail = opts->tail;
     from.since_ns = opts->since_ns;
     *result = (struct dmpi_run_result){
@@ -58,7 +73,7 @@ int dmpi_job_attach(struct dmpi_fleet *fleet, const struct dmpi_state *state,
         rc = dmpi_job_started_wait(s.engine, job, ctl, err);
     if (rc == 0) {
         dmpi_job_stream_rejoin(&s, &from);
-        rc = attend(&s, result, err);
+        rc = dmpi_stall_while(&stall, attend, &attending, err);
         dmpi_job_stream_close(&s);
     }
     if (rc == 0 && s.kill_at)

@@ -21,6 +21,8 @@ struct dmpi_attach_opts {
     struct dmpi_streams streams;
     void (*on_cancel)(void *arg, bool timed_out,
                       int64_t grace_ms); // as in dmpi_run_opts; arg is NULL
+    int64_t stall_ms;                    // as in struct dmpi_run_opts, and on_stall
+    void (*on_stall)(void *arg, const char *job, const char *text);
 };
 
 // As dmpi_run from the job's start on, also with several clients at once: ctl->cancel_fd cancels the job, and

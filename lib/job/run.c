@@ -86,8 +86,9 @@ static int count_ranks(const struct dmpi_run *r)
 
 // --- the job itself --------------------------------------------------------------------------
 
-static int attend(struct dmpi_run *r, struct dmpi_err *err)
+static int attend(void *arg, struct dmpi_err *err)
 {
+    struct dmpi_run *r = arg;
     int64_t begun = dmpi_now_ms();
     struct dmpi_run_result *result = r->result;
     if (r->opts->detach) {
@@ -142,7 +143,7 @@ static void course_item(size_t i, void *arg)
 {
     struct course *c = arg;
     if (i == 0)
-        c->rc = attend(c->run, c->err);
+        c->rc = dmpi_stall_while(&c->run->stall, attend, c->run, c->err);
     else
         drop_old_jobs(c->run);
 }
@@ -150,6 +151,7 @@ static void course_item(size_t i, void *arg)
 static int go(struct dmpi_run *r, struct dmpi_err *err)
 {
     struct course c = {.run = r, .err = err};
+    r->stall.job = r->result->job;
     dmpi_parallel(2, 2, course_item, &c);
     return c.rc;
 }
@@ -173,7 +175,12 @@ static int perform(struct dmpi_run *r, struct dmpi_err *err)
     r->stream.on_cancel = r->opts->on_cancel;
     r->stream.arg = r->opts->arg;
     r->stream.stdin_fd = r->opts->detach ? -1 : r->opts->stdin_fd;
-    r->stream.streams = r->opts->streams;
+    r->stall = (struct dmpi_stall){.fleet = r->fleet,
+                                   .cluster = r->spec->name,
+                                   .quiet_ms = r->opts->detach ? 0 : r->opts->stall_ms,
+                                   .tell = r->opts->on_stall,
+                                   .arg = r->opts->arg};
+    r->stream.streams = dmpi_stall_streams(&r->stall, &r->opts->streams);
     int rc = dmpi_run_begin(r, err);
     bool started = rc == 0;
     if (rc == 0)

@@ -36,6 +36,7 @@ struct dmpi_run_opts {
     bool map,
         map_json; // tell on the job's stderr where each rank is, for people or as one line of JSON
     bool verify;  // tell which transports Open MPI uses; others than asked for end the job
+    int64_t stall_ms; // tell of a job that printed nothing for so long and does not go on; 0: never
     int64_t timeout_ms; // cancel the job after that time; 0: never
     int64_t grace_ms;   // how long ranks may go on after TERM when the job is ended; 0: not at all
     int stdin_fd;  // copied to rank 0 until its end; -1: no standard input. The mpirun of Open MPI
@@ -48,6 +49,8 @@ struct dmpi_run_opts {
     void (*on_start)(void *arg, const char *job, int np);
     // Told when the job is asked to end, by the user or because its time is over (may be NULL).
     void (*on_cancel)(void *arg, bool timed_out, int64_t grace_ms);
+    // See job/stall.h; needed with stall_ms.
+    void (*on_stall)(void *arg, const char *job, const char *text);
     void *arg;
 };
 #define DMPI_RUN_OPTS_INIT                                                                         \

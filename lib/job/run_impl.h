@@ -11,6 +11,7 @@
 #include "job/manifest.h"
 #include "job/mca.h"
 #include "job/run.h"
+#include "job/stall.h"
 #include "job/stream.h"
 #include "job/target.h"
 #include "mesh/mesh.h"
@@ -43,6 +44,7 @@ struct dmpi_run {
 
     char *id; // the job's container
     struct dmpi_job_stream stream;
+    struct dmpi_stall stall;
     struct dmpi_run_start start;
     struct dmpi_mesh mesh;
     struct dmpi_mca mca;

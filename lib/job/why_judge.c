@@ -113,11 +113,27 @@ static bool has_mpirun(const struct dmpi_why_place *places, size_t n)
     return false;
 }
 
+static bool all_missing(const struct dmpi_why_verdict *v)
+{
+    return v->n && count(v, DMPI_WHY_ENDED) + count(v, DMPI_WHY_ABSENT) == v->n;
+}
+
+// The job has not begun or is about to end, which takes a moment.
+static bool is_passing(const struct dmpi_why_verdict *v, const struct dmpi_why_place *places,
+                       size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (places[i].fault)
+            return false;
+    }
+    return all_missing(v) && !has_mpirun(places, n);
+}
+
 static char *judge_missing(const struct dmpi_why_verdict *v, const struct dmpi_why_place *places,
                            size_t n)
 {
     size_t ended = count(v, DMPI_WHY_ENDED), absent = count(v, DMPI_WHY_ABSENT);
-    if (v->n && ended + absent == v->n)
+    if (all_missing(v))
         return dmpi_xstrdup(has_mpirun(places, n)
                                 ? "no rank has a process: all have ended or not started yet, and "
                                   "mpirun waits; should that go on, `dockmpi cancel` ends the job"
@@ -220,6 +236,7 @@ void dmpi_why_judge(struct dmpi_why_verdict *out, const struct dmpi_why_place *p
         said = judge_missing(out, places, n);
     if (!said)
         said = judge_blocked(out);
+    out->stalled = said ? !is_passing(out, places, n) : count(out, DMPI_WHY_COMPUTES) == 0;
     out->conclusion = said ? said : judge_work(out);
     add_notes(&out->notes, places, n);
 }

@@ -39,6 +39,7 @@ struct dmpi_why_rank {
 struct dmpi_why_verdict {
     struct dmpi_why_rank *ranks; // 0 to n - 1
     size_t n;
+    bool stalled;           // no rank computes, or something is wrong
     char *conclusion;       // one line, without full stop
     struct dmpi_strv notes; // what else stands out
 };

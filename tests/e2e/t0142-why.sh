@@ -54,6 +54,16 @@ until_says '^job 2: every rank computes: nothing looks stalled' 'why: every rank
 unlike "$out" $'\033' 'names of processes reach no terminal as they are'
 ok 'is canceled' dockmpi cancel --name "$c"
 
+# Noticed by itself: the job prints, then two ranks wait for each other for ever.
+dockmpi run --name "$c" --stall 2 -- sh -c 'echo begins; exec sleep 300' >job.out 2>job.err &
+job=$!
+if wait_until 60 grep -q 'nothing was printed' job.err; then pass 'run --stall tells'; else fail 'run --stall tells' "$(cat job.err)"; fi
+like "$(cat job.err)" '^dockmpi: job 3: nothing was printed for [0-9ms]+, and every rank sleeps, .*; .dockmpi why 3. tells more$' \
+    'how long, what, and where to look'
+ok "is canceled" dockmpi cancel --name "$c"
+wait $job
+is "$(grep -c 'nothing was printed' job.err)" 1 'once'
+
 # lost TITLE COMMAND REGEX: a job whose worker-1 something happens to ends soon with 255 and names it.
 lost() {
     dockmpi run --name "$c" -- sh -c 'echo runs; exec sleep 300' >job.out 2>job.err &
