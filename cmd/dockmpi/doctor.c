@@ -121,7 +121,7 @@ static const struct dmpi_opt opts[] = {
      "image profile of the workers", 0, 0},
     {"ports", 0, DMPI_OPT_STR, offsetof(struct doctor, ports), "FIRST-LAST",
      "the TCP ports that the cluster is to keep to", 0, 0},
-    {"user", 'u', DMPI_OPT_STR, offsetof(struct doctor, user), "NAME",
+    {"ssh-user", 0, DMPI_OPT_STR, offsetof(struct doctor, user), "NAME",
      "ssh user of nodes for which none is given", 0, 0},
     {0},
 };

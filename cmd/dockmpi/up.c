@@ -16,7 +16,7 @@
 struct up {
     struct dmpi_common common;
     struct dmpi_strv volumes, env;
-    const char *image, *workdir, *workers, *slots, *shm_size, *ports, *user, *ttl;
+    const char *image, *workdir, *workers, *slots, *shm_size, *ports, *user, *ttl, *run_as;
     long long min_workers;
     int64_t ready_ms, wait_ms;
     bool dry_run, force;
@@ -174,6 +174,7 @@ static void fill_flags(struct dmpi_flags *flags, const struct up *o)
         .workdir = o->workdir,
         .ports = o->ports,
         .user = o->user,
+        .run_as = o->run_as,
     };
 }
 
@@ -223,7 +224,9 @@ static const struct dmpi_opt opts[] = {
      "working folder of jobs (default /work)", 0, 0},
     {"ports", 0, DMPI_OPT_STR, offsetof(struct up, ports), "FIRST-LAST",
      "keep everything that listens to these TCP ports, such as 30000-30199", 0, 0},
-    {"user", 'u', DMPI_OPT_STR, offsetof(struct up, user), "NAME",
+    {"user", 'u', DMPI_OPT_STR, offsetof(struct up, run_as), "UID[:GID]|NAME",
+     "whom everything in the containers runs as (default root)", 0, 0},
+    {"ssh-user", 0, DMPI_OPT_STR, offsetof(struct up, user), "NAME",
      "ssh user of nodes for which none is given", 0, 0},
     {"min-workers", 0, DMPI_OPT_INT, offsetof(struct up, min_workers), "N",
      "succeed when this many workers are ready", 1, 4096},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Before anything is changed: whether the nodes can give what the images want of their hardware. Engines
-// only tell when a container starts, so one is started and removed for each image and node.
+// Before anything is changed: whether the nodes can give what the images want of their hardware, and the
+// images the user who is named. Engines only tell when a container starts, so one is started and removed for each image and node.
 #include <string.h>
 
 #include "base/json.h"
@@ -11,11 +11,19 @@
 #include "engine/engine.h"
 #include "engine/relax.h"
 
+// A user by name is the image's, and may be missing there.
+static bool wants_user(const struct dmpi_plan_member *wanted)
+{
+    const char *user = dmpi_json_str(wanted->create, "User");
+    return user && strcmp(user, "root") != 0 && !(user[0] >= '0' && user[0] <= '9');
+}
+
 static bool wants_hardware(const struct dmpi_item *item)
 {
     const struct dmpi_plan_member *wanted = item->step->wanted;
     return wanted && item->step->change != DMPI_KEPT && item->err.code == DMPI_OK &&
-           (wanted->profile->gpu != DMPI_GPU_NONE || wanted->profile->devices.n > 0);
+           (wanted->profile->gpu != DMPI_GPU_NONE || wanted->profile->devices.n > 0 ||
+            wants_user(wanted));
 }
 
 static bool shares_hardware(const struct dmpi_item *a, const struct dmpi_item *b)

@@ -137,6 +137,7 @@ int dmpi_work_keep(struct dmpi_work *work, struct dmpi_err *err)
     if (!found && dmpi_mesh_make(&work->mesh, err) != 0)
         return -1;
     work->mesh.ports = work->spec->ports;
+    work->mesh.unprivileged = work->spec->run_as != NULL;
     if (!found)
         return 0;
     keep_workers(work);

@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cluster/runas.h"
 #include "cluster/up_work.h"
 #include "engine/containers.h"
 #include "engine/relax.h"
@@ -41,7 +42,16 @@ static int create_and_start(struct dmpi_item *item, json_t *body, struct dmpi_en
         item->made = err->code != DMPI_ECONFLICT;
         return -1;
     }
-    return dmpi_talk_start(&item->talk, engine, item->id, container, ctl, err);
+    int rc = dmpi_runas_prepare(body, engine, item->id, ctl, err);
+    if (rc < 0)
+        return dmpi_err_wrap(err, "container %s", container);
+    if (rc == 0)
+        return dmpi_talk_start(&item->talk, engine, item->id, container, ctl, err);
+    // Its image has told who the user is: the next one is made for him.
+    if (dmpi_container_remove(engine, ctl, item->id, true, true, err) != 0)
+        return dmpi_err_wrap(err, "container %s: remove", container);
+    free(DMPI_STEAL(item->id));
+    return create_and_start(item, body, engine, ctl, err);
 }
 
 // What the host lets no container have is refused only when it starts: another one is made without.

@@ -38,6 +38,7 @@ static int made_up_mesh(struct dmpi_mesh *mesh, const struct dmpi_plan *plan,
                         const struct dmpi_spec *spec, struct dmpi_err *err)
 {
     mesh->ports = spec->ports;
+    mesh->unprivileged = spec->run_as != NULL;
     for (size_t i = 0; i < plan->n; i++) {
         if (plan->members[i].role == DMPI_WORKER &&
             add_worker(mesh, &plan->members[i], spec, err) < 0)

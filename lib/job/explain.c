@@ -16,12 +16,21 @@
 #include "mesh/ports.h"
 #include "mpi/firewall.h"
 
+// By hand everything is root's: the text would not say what such a cluster does.
+static int check_user(const struct dmpi_mesh *mesh, struct dmpi_err *err)
+{
+    if (!mesh->unprivileged)
+        return 0;
+    return dmpi_err_set(err, DMPI_EINVAL,
+                        "explain knows clusters that run as root: leave out --user and run_as");
+}
+
 int dmpi_explain_plan(char **out, const struct dmpi_spec *spec, const struct dmpi_run_opts *opts,
                       struct dmpi_err *err)
 {
     struct dmpi_dry dry DMPI_AUTO(dmpi_dry_free) = {0};
     *out = NULL;
-    if (dmpi_dry_make(&dry, spec, opts, err) < 0)
+    if (dmpi_dry_make(&dry, spec, opts, err) < 0 || check_user(&dry.mesh, err) < 0)
         return -1;
     struct dmpi_explain_member *members = dmpi_xcalloc(dry.plan.n, sizeof(*members));
     for (size_t i = 0; i < dry.plan.n; i++) {
@@ -180,7 +189,7 @@ int dmpi_explain_cluster(char **out, struct dmpi_fleet *fleet, const struct dmpi
 {
     struct live l DMPI_AUTO(live_free) = {.fleet = fleet, .spec = spec, .opts = opts, .ctl = ctl};
     *out = NULL;
-    if (look(&l, err) < 0)
+    if (look(&l, err) < 0 || check_user(&l.mesh, err) < 0)
         return -1;
     *out = live_text(&l);
     return 0;

@@ -8,6 +8,7 @@
 #include "base/secret.h"
 #include "base/text.h"
 #include "cluster/lock.h"
+#include "cluster/runas.h"
 #include "engine/containers.h"
 #include "fleet/fleet.h"
 #include "fleet/parallel.h"
@@ -57,7 +58,9 @@ static int create_as(struct dmpi_run *r, int index, struct dmpi_err *err)
     struct dmpi_ctl ctl = dmpi_ctl_within(NULL, CLEAN_MS);
     if (dmpi_ctl_check(r->ctl, err) < 0 || dmpi_plan_job(&body, &plan, err) < 0)
         return -1;
-    return dmpi_container_create(r->engine, &ctl, r->result->container, body, &r->id, err);
+    if (dmpi_container_create(r->engine, &ctl, r->result->container, body, &r->id, err) < 0)
+        return -1;
+    return dmpi_runas_prepare(body, r->engine, r->id, &ctl, err);
 }
 
 static int create(struct dmpi_run *r, struct dmpi_err *err)

@@ -67,6 +67,8 @@ static void add_client(struct files *f, const struct dmpi_mesh *mesh)
     add_key(f, "etc/dockmpi/id_ed25519", &mesh->key);
     add_made(f, "etc/dockmpi/known_hosts", 0600, dmpi_mesh_known_hosts(mesh));
     add_file(f, "etc/dockmpi/ssh_config", 0600, ssh_config);
+    if (mesh->unprivileged) // there it was linked when the container was made
+        return;
     add(f, "root/.ssh", DMPI_TAR_DIR, 0700, NULL, 0);
     add_file(f, "root/.ssh/config", 0600, ssh_config);
 }
@@ -128,7 +130,8 @@ int dmpi_mesh_tar_worker(struct dmpi_buf *out, const struct dmpi_mesh *mesh, int
     add_key(&f, "etc/dockmpi/host_key", local->host_key);
     add_made(&f, "etc/dockmpi/sshd_config", 0600, dmpi_mesh_sshd_config(w, local->facts));
     add_made(&f, "etc/dockmpi/env", 0600, dmpi_mesh_rank_env(w, local->facts));
-    add(&f, "run/sshd", DMPI_TAR_DIR, 0755, NULL, 0); // where sshd locks its children in
+    if (!mesh->unprivileged)
+        add(&f, "run/sshd", DMPI_TAR_DIR, 0755, NULL, 0); // where sshd locks its children in
     add_member(&f, mesh, index);
     return finish(&f);
 }

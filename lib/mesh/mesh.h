@@ -41,6 +41,7 @@ struct dmpi_mesh {
     struct dmpi_key key;                  // the cluster's; all zero when only mesh.json was read
     char *launcher_iface, *launcher_cidr; // of the launcher's node; optional
     int launcher_ompi;                    // generation of its Open MPI, 0: unknown
+    bool unprivileged;                    // its containers run as another user than root
     struct dmpi_ports ports;              // all that listens keeps to these; 0, 0: to none
     struct dmpi_mesh_worker *workers;     // by rising index
     size_t n;

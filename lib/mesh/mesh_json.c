@@ -56,6 +56,8 @@ json_t *dmpi_mesh_to_json(const struct dmpi_mesh *mesh)
         dmpi_autofree char *ports = dmpi_ports_str(&mesh->ports);
         dmpi_json_set_str(root, "ports", ports);
     }
+    if (mesh->unprivileged)
+        dmpi_json_set_bool(root, "unprivileged", true);
     dmpi_json_set(root, "workers", workers);
     return root;
 }
@@ -188,6 +190,7 @@ static int from_root(struct dmpi_mesh *out, const json_t *root, struct dmpi_err 
     }
     if (read_ports(out, root, err) != 0)
         return -1;
+    out->unprivileged = dmpi_json_bool(root, "unprivileged", false);
     return read_launcher(out, root, err);
 }
 

@@ -7,6 +7,7 @@
 #include "base/shquote.h"
 #include "base/text.h"
 #include "mesh/files.h"
+#include "spec/runas.h"
 
 #define TEXT_MAX (32U << 20)
 
@@ -75,9 +76,10 @@ char *dmpi_mesh_sshd_config(const struct dmpi_mesh_worker *worker, const struct 
                   "HostKey " DMPI_MESH_DIR "/host_key\n"
                   "AuthorizedKeysFile " DMPI_MESH_DIR "/authorized_keys\n",
                   worker->port, worker->addr);
-    dmpi_buf_adds(&out, "AllowUsers root\n"
-                        "PermitRootLogin prohibit-password\n"
-                        "AuthenticationMethods publickey\n"
+    // An sshd that is not root's can only let in the user that it runs as.
+    dmpi_buf_adds(&out, facts->uid ? "AllowUsers " DMPI_RUNAS_LOGIN "\nPermitRootLogin no\n"
+                                   : "AllowUsers root\nPermitRootLogin prohibit-password\n");
+    dmpi_buf_adds(&out, "AuthenticationMethods publickey\n"
                         "PubkeyAuthentication yes\n"
                         "PubkeyAcceptedKeyTypes " KEY_KIND "\n" // its name in every version
                         "HostbasedAuthentication no\n"
@@ -86,7 +88,7 @@ char *dmpi_mesh_sshd_config(const struct dmpi_mesh_worker *worker, const struct 
                         "PermitEmptyPasswords no\n"
                         "StrictModes yes\n");
     // Without PAM a root account whose password is locked could not log in with a key either.
-    dmpi_buf_addf(&out, "UsePAM %s\n", facts->root_locked ? "yes" : "no");
+    dmpi_buf_addf(&out, "UsePAM %s\n", facts->root_locked && facts->uid == 0 ? "yes" : "no");
     dmpi_buf_adds(&out, "DisableForwarding yes\n"
                         "AllowTcpForwarding no\n"
                         "AllowStreamLocalForwarding no\n"
@@ -128,9 +130,9 @@ char *dmpi_mesh_ssh_config(const struct dmpi_mesh *mesh)
         dmpi_buf_addf(&out, "Host %s\n    HostName %s\n    Port %d\n    HostKeyAlias %s\n",
                       w->alias, w->addr, w->port, w->alias);
     }
-    dmpi_buf_adds(&out, "Host worker-*\n"
-                        "    User root\n"
-                        "    IdentityFile " DMPI_MESH_DIR "/id_ed25519\n"
+    dmpi_buf_addf(&out, "Host worker-*\n    User %s\n",
+                  mesh->unprivileged ? DMPI_RUNAS_LOGIN : "root");
+    dmpi_buf_adds(&out, "    IdentityFile " DMPI_MESH_DIR "/id_ed25519\n"
                         "    IdentitiesOnly yes\n"
                         "    IdentityAgent none\n"
                         "    UserKnownHostsFile " DMPI_MESH_DIR "/known_hosts\n"

@@ -330,7 +330,8 @@ static int add_argv(struct composer *c, struct dmpi_err *err)
     struct dmpi_strv *argv = &c->out->argv;
 
     dmpi_strv_add(argv, job->mpirun ? job->mpirun : "mpirun");
-    dmpi_strv_add(argv, "--allow-run-as-root");
+    if (!job->mesh->unprivileged)
+        dmpi_strv_add(argv, "--allow-run-as-root");
     add_placement(argv, c->mixed ? &none : g);
     dmpi_strv_add(argv, "-np");
     dmpi_strv_addf(argv, "%d", c->layout.np);

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "spec/rights.h"
+#include "spec/runas.h"
 #include "spec/script.h"
 
 #define HASH_DIGITS 16
@@ -215,9 +216,11 @@ static json_t *host_config_of(const struct dmpi_plan_member *m, const struct dmp
     // What ends by itself goes by itself, with its anonymous volumes.
     if (spec->ttl_s)
         dmpi_json_set_bool(hc, "AutoRemove", true);
-    // Keys lie here and nowhere else: in memory, and only for root.
+    // Keys lie here and nowhere else: in memory, and only for whom the container runs as.
     dmpi_json_set_str(tmpfs, "/etc/dockmpi", "mode=0700,size=16m");
     dmpi_json_set(hc, "Tmpfs", tmpfs);
+    if (spec->run_as)
+        dmpi_runas_body(hc, spec->run_as);
     if (spec->n_volumes)
         dmpi_json_set(hc, "Binds", binds_of(spec));
     int64_t shm = spec->shm_size ? spec->shm_size : p->shm_size ? p->shm_size : SHM_DEFAULT;
@@ -226,7 +229,7 @@ static json_t *host_config_of(const struct dmpi_plan_member *m, const struct dmp
     add_hardware(hc, p);
     merge_copy(hc, p->host_config);
     merge_copy(hc, spec->nodes[m->node].options);
-    dmpi_rights_limit(hc, m->role);
+    dmpi_rights_limit(hc, m->role, spec->run_as != NULL);
     // The host's /dev/shm has its own size; Podman refuses to be given another.
     const char *ipc = dmpi_json_str(hc, "IpcMode");
     if (ipc && strcmp(ipc, "host") == 0)
@@ -254,6 +257,8 @@ void dmpi_body_make(struct dmpi_plan_member *m, const struct dmpi_spec *spec)
         dmpi_strv_env_set(&env, "LD_LIBRARY_PATH", path);
     }
     dmpi_strv_env_merge(&env, &spec->env);
+    if (spec->run_as)
+        dmpi_json_set_str(body, "User", spec->run_as);
     dmpi_json_set_str(body, "Image", p->image);
     dmpi_json_set(body, "Entrypoint",
                   m->role == DMPI_WORKER ? worker_script(p, spec->ttl_s)

@@ -132,7 +132,10 @@ int dmpi_plan_job(json_t **out, const struct dmpi_plan_job *job, struct dmpi_err
                             image ? "HostConfig" : "Image");
     const json_t *labels = dmpi_json_obj(config, "Labels");
     const char *workdir = job->workdir ? job->workdir : dmpi_json_str(config, "WorkingDir");
+    const char *user = dmpi_json_str(config, "User");
     json_t *body = dmpi_body_base(job->cluster, DMPI_JOB, job->index);
+    if (user && *user)
+        dmpi_json_set_str(body, "User", user);
     dmpi_json_set_str(body, "Image", image);
     dmpi_json_set(body, "Entrypoint", dmpi_script_job());
     dmpi_json_set(body, "Env", env_of(job, config));

@@ -57,9 +57,10 @@ static struct dmpi_strv caps_of(const json_t *hc, const char *key)
     return caps;
 }
 
-static void limit_caps(json_t *hc, enum dmpi_role role)
+static void limit_caps(json_t *hc, enum dmpi_role role, bool unprivileged)
 {
-    DMPI_AUTO(dmpi_strv_free) struct dmpi_strv ours = needed(role);
+    DMPI_AUTO(dmpi_strv_free)
+    struct dmpi_strv ours = unprivileged ? (struct dmpi_strv)DMPI_STRV_INIT : needed(role);
     DMPI_AUTO(dmpi_strv_free) struct dmpi_strv asked = caps_of(hc, "CapAdd");
     DMPI_AUTO(dmpi_strv_free) struct dmpi_strv dropped = caps_of(hc, "CapDrop");
     json_t *add = dmpi_json_new_arr(), *drop = dmpi_json_new_arr();
@@ -95,11 +96,11 @@ static void limit_growth(json_t *hc)
     dmpi_json_set(hc, "SecurityOpt", with);
 }
 
-void dmpi_rights_limit(json_t *host_config, enum dmpi_role role)
+void dmpi_rights_limit(json_t *host_config, enum dmpi_role role, bool unprivileged)
 {
     if (dmpi_json_bool(host_config, "Privileged", false))
         return;
-    limit_caps(host_config, role);
+    limit_caps(host_config, role, unprivileged);
     limit_growth(host_config);
 }
 

@@ -4,14 +4,15 @@
 #define DMPI_SPEC_RIGHTS_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "spec/plan.h"
 
 // Completes a HostConfig whose CapAdd, CapDrop, SecurityOpt and the like are what profile and user asked for: all
 // capabilities are dropped but those that the role needs and those asked for, and no program gains any by being
 // started (no-new-privileges; "no-new-privileges:false" among the SecurityOpt says otherwise). Privileged
-// containers stay what they are.
-void dmpi_rights_limit(json_t *host_config, enum dmpi_role role);
+// containers stay what they are. unprivileged: nothing in it runs as root, and so nothing needs any.
+void dmpi_rights_limit(json_t *host_config, enum dmpi_role role, bool unprivileged);
 
 // What a completed HostConfig has beyond that, for people: "capability SYS_PTRACE; device /dev/kfd". NULL when it
 // has nothing. Owned by the caller.

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "spec/draft.h"
+#include "spec/runas.h"
 
 #define FILE_MAX_BYTES (16U << 20)
 
@@ -111,6 +112,11 @@ static int apply_flags(struct dmpi_draft *d, struct dmpi_err *err)
     replace(&s->launcher_image, flags->launcher_image);
     replace(&s->workdir, flags->workdir);
     replace(&d->defaults.user, flags->user);
+    if (flags->run_as) {
+        free(DMPI_STEAL(s->run_as));
+        if (dmpi_runas_parse(&s->run_as, flags->run_as, err))
+            return dmpi_err_wrap(err, "--user");
+    }
     if (flags->ports && dmpi_ports_parse(&s->ports, flags->ports, err))
         return dmpi_err_wrap(err, "--ports");
     if (flags->shm_size && dmpi_text_size(&s->shm_size, flags->shm_size, err))
@@ -347,6 +353,7 @@ void dmpi_spec_free(struct dmpi_spec *s)
     free(s->launcher_image);
     free(s->volumes);
     dmpi_strv_free(&s->env);
+    free(s->run_as);
     free(s->workdir);
     free(s->subnet);
     *s = (struct dmpi_spec){.name = NULL};

@@ -60,6 +60,7 @@ struct dmpi_spec {
     struct dmpi_strv env;    // KEY=VALUE
     int64_t shm_size;        // bytes; 0: as the profile says
     int64_t ttl_s;           // seconds without use after which the cluster ends itself; 0: never
+    char *run_as;            // UID[:GID] or NAME that the containers run as; NULL: root
     char *workdir;           // absolute, in every container
     char *subnet;            // "172.31.0.0/16": where data addresses are; NULL: not given
     struct dmpi_ports ports; // all that listens keeps to these; 0, 0: to none
@@ -77,6 +78,7 @@ struct dmpi_flags {
     const char *ttl;      // "12h"
     const char *workdir;
     const char *ports;        // "30000-30199"
+    const char *run_as;       // UID[:GID] or NAME; root under any name is the same as not given
     const char *user;         // ssh user for nodes that name none
     struct dmpi_strv nodes;   // endpoints in place of a file: "ssh://user@host"
     struct dmpi_strv volumes; // HOST:CONTAINER[:ro]

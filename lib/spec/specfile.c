@@ -9,10 +9,11 @@
 #include "spec/draft.h"
 #include "spec/hostconfig.h"
 #include "spec/profile.h"
+#include "spec/runas.h"
 
 static const char *const top_keys[] = {"name",     "defaults", "launcher", "volumes", "env",
                                        "shm_size", "workdir",  "user",     "options", "nodes",
-                                       "ports",    "ttl",      NULL};
+                                       "ports",    "ttl",      "run_as",   NULL};
 static const char *const default_keys[] = {"user",  "identity", "known_hosts", "subnet",  "image",
                                            "slots", "workers",  "tls",         "options", NULL};
 static const char *const launcher_keys[] = {"node", "image", NULL};
@@ -116,6 +117,19 @@ static int read_ttl(struct dmpi_draft *d, const struct dmpi_read *r, struct dmpi
     return 0;
 }
 
+static int read_run_as(struct dmpi_draft *d, const struct dmpi_read *r, struct dmpi_err *err)
+{
+    dmpi_autofree char *text = NULL;
+    const json_t *v = json_object_get(r->obj, "run_as");
+    if (json_is_integer(v)) // 1000 is a number to YAML
+        text = dmpi_xasprintf("%" JSON_INTEGER_FORMAT, json_integer_value(v));
+    else if (dmpi_read_str(&text, r, "run_as", err))
+        return -1;
+    if (text && dmpi_runas_parse(&d->spec->run_as, text, err))
+        return dmpi_read_wrap(r, "run_as", err);
+    return 0;
+}
+
 static int read_top(struct dmpi_draft *d, struct dmpi_err *err)
 {
     struct dmpi_spec *s = d->spec;
@@ -126,7 +140,7 @@ static int read_top(struct dmpi_draft *d, struct dmpi_err *err)
         dmpi_read_str(&s->workdir, &r, "workdir", err) ||
         dmpi_read_str(&d->defaults.user, &r, "user", err) || read_volumes(d, &r, err) ||
         read_options(&d->defaults.options, &r, err) || read_ports(d, &r, err) ||
-        read_ttl(d, &r, err))
+        read_ttl(d, &r, err) || read_run_as(d, &r, err))
         return -1;
     if (s->name && dmpi_text_name_check("cluster name", s->name, err))
         return dmpi_yaml_err_at(err, &d->y, "", "name");

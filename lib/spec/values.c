@@ -11,7 +11,8 @@
 // Mounted over, these would lose or leak what dockmpi puts there ("/root/.ssh" of a mounted home
 // would be overwritten).
 static const char *const forbidden[] = {"/", "/etc", "/root", "/proc", "/sys", "/dev"};
-static const char *const forbidden_below[] = {"/etc/dockmpi", "/root/.ssh", "/proc", "/sys"};
+static const char *const forbidden_below[] = {"/etc/dockmpi", "/root/.ssh", "/home/dockmpi/.ssh",
+                                              "/proc", "/sys"};
 
 char *dmpi_path_normal(const char *text)
 {

@@ -12,13 +12,13 @@ s=${sshd:-$(command -v sshd || PATH=/usr/sbin:/usr/local/sbin:/sbin command -v s
 [ -x "$s" ] || { echo "dockmpi: no sshd in this image${sshd:+ at $sshd}" >&2; exit 98; }
 # The groups of this process, as the engine gave them, for the ssh sessions too: sshd takes them from
 # the image's file.
-while read -r k x; do
+[ ! -w /etc/group ] || while read -r k x; do
     [ "$k" != Groups: ] || for g in $x; do
         [ "$g" = 0 ] || grep -qs "^[^:]*:[^:]*:$g:\(.*,\)*root" /etc/group ||
             echo "dockmpi-$g:x:$g:root" >>/etc/group
     done
 done </proc/self/status
-mkdir -p /run/sshd && chmod 0755 /run/sshd
+[ ! -w /run ] || { mkdir -p /run/sshd && chmod 0755 /run/sshd; }
 if [ "$ttl" -gt 0 ]; then
     # An init, sshd, and this.
     idle=3

@@ -303,6 +303,34 @@ static void test_sshd_config(void **state)
     assert_non_null(strstr(old, "UsePAM yes\n"));
 }
 
+// Where nothing runs as root, nothing of root's is written, and the member that everybody is logs in.
+static void test_unprivileged(void **state)
+{
+    DMPI_AUTO(dmpi_mesh_free) struct dmpi_mesh mesh;
+    DMPI_AUTO(dmpi_mesh_free) struct dmpi_mesh again = {0};
+    DMPI_AUTO(dmpi_facts_free) struct dmpi_facts facts;
+    DMPI_AUTO(dmpi_buf_free) struct dmpi_buf tar = DMPI_BUF_INIT_SECRET(DMPI_MESH_TAR_MAX);
+    struct dmpi_err err = DMPI_ERR_INIT;
+
+    (void)state;
+    make_mesh(&mesh);
+    make_facts(&facts);
+    mesh.unprivileged = true;
+    facts.uid = 1000;
+    facts.root_locked = true;
+    dmpi_autofree char *sshd = dmpi_mesh_sshd_config(&mesh.workers[0], &facts);
+    dmpi_autofree char *ssh = dmpi_mesh_ssh_config(&mesh);
+    assert_non_null(strstr(sshd, "AllowUsers dockmpi\nPermitRootLogin no\n"));
+    assert_non_null(strstr(sshd, "UsePAM no\n"));
+    assert_non_null(strstr(ssh, "    User dockmpi\n"));
+    assert_int_equal(dmpi_mesh_tar_launcher(&tar, &mesh, &err), 0);
+    assert_null(memmem(tar.data, tar.len, "root/", 5));
+    dmpi_json_auto json_t *json = dmpi_mesh_to_json(&mesh);
+    dmpi_autofree char *text = dmpi_json_dump(json);
+    assert_int_equal(dmpi_mesh_from_json(&again, text, strlen(text), &err), 0);
+    assert_true(again.unprivileged);
+}
+
 static void test_rank_env(void **state)
 {
     DMPI_AUTO(dmpi_mesh_free) struct dmpi_mesh mesh;
@@ -486,12 +514,19 @@ static void test_generations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_generations),     cmocka_unit_test(test_order_and_drop),
-        cmocka_unit_test(test_refused_workers), cmocka_unit_test(test_json_round_trip),
-        cmocka_unit_test(test_json_refused),    cmocka_unit_test(test_digest),
-        cmocka_unit_test(test_ssh_config),      cmocka_unit_test(test_sshd_config),
-        cmocka_unit_test(test_rank_env),        cmocka_unit_test(test_tars),
-        cmocka_unit_test(test_from_tar),        cmocka_unit_test(test_self),
+        cmocka_unit_test(test_generations),
+        cmocka_unit_test(test_order_and_drop),
+        cmocka_unit_test(test_refused_workers),
+        cmocka_unit_test(test_json_round_trip),
+        cmocka_unit_test(test_json_refused),
+        cmocka_unit_test(test_digest),
+        cmocka_unit_test(test_ssh_config),
+        cmocka_unit_test(test_sshd_config),
+        cmocka_unit_test(test_unprivileged),
+        cmocka_unit_test(test_rank_env),
+        cmocka_unit_test(test_tars),
+        cmocka_unit_test(test_from_tar),
+        cmocka_unit_test(test_self),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

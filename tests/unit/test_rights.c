@@ -67,7 +67,7 @@ static void limits(void **state)
         struct dmpi_err err;
         dmpi_json_auto json_t *hc = NULL;
         assert_int_equal(dmpi_json_parse(&hc, rows[i].asked, strlen(rows[i].asked), &err), 0);
-        dmpi_rights_limit(hc, rows[i].role);
+        dmpi_rights_limit(hc, rows[i].role, false);
         dmpi_autofree char *made = dmpi_json_dump(hc);
         assert_string_equal(made, rows[i].made);
         dmpi_autofree char *text = dmpi_rights_text(hc, rows[i].role);
@@ -75,8 +75,18 @@ static void limits(void **state)
     }
 }
 
+// Who is not root needs none, and gets what a profile adds.
+static void unprivileged(void **state)
+{
+    (void)state;
+    dmpi_json_auto json_t *hc = dmpi_json_new_obj();
+    dmpi_rights_limit(hc, DMPI_WORKER, true);
+    dmpi_autofree char *made = dmpi_json_dump(hc);
+    assert_string_equal(made, "{\"CapAdd\":[],\"CapDrop\":[\"ALL\"],\"SecurityOpt\":[" FIRM "]}");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(limits)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(limits), cmocka_unit_test(unprivileged)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
