@@ -100,9 +100,11 @@ static void each_item(size_t i, void *arg)
     struct dmpi_engine *engine;
     struct dmpi_err *err = &run->errs[i];
     *err = (struct dmpi_err)DMPI_ERR_INIT;
-    if (dmpi_fleet_engine(&engine, run->fleet, target->node, run->ctl, err) < 0 ||
-        each->fn(run, engine, i, each->arg, err) < 0)
-        dmpi_err_wrap(err, "%s", target->alias);
+    if (dmpi_fleet_engine(&engine, run->fleet, target->node, run->ctl, err) < 0)
+        dmpi_err_wrap(err, "%s", target->alias); // names the node already
+    else if (each->fn(run, engine, i, each->arg, err) < 0)
+        dmpi_err_wrap(err, "%s on node %s", target->alias,
+                      dmpi_fleet_name(run->fleet, target->node));
 }
 
 int dmpi_copy_each(struct dmpi_copy_run *run,

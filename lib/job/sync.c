@@ -310,7 +310,9 @@ static void sync_item(size_t i, void *arg)
     if (rc < 0 && err->code == DMPI_EENGINE)
         rc = sync_target(sync, target, err);
     if (rc < 0)
-        dmpi_err_wrap(err, "%s: put %s into %s", target->alias, sync->manifest->local, sync->dest);
+        dmpi_err_wrap(err, "%s on node %s: put %s into %s", target->alias,
+                      dmpi_fleet_name(sync->fleet, target->node), sync->manifest->local,
+                      sync->dest);
     else
         err->code = DMPI_OK;
 }

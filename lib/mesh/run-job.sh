@@ -165,6 +165,12 @@ fi
 if [ -n "$ucc" ] && [ "$code" -eq 0 ] && [ -z "$stop" ]; then
     check_ucc
 fi
+# mpirun does not tell that it could not write. Nothing may be noted in a file here.
+if ! head -c 65536 /dev/zero >"$dir/room" 2>/dev/null; then
+    echo "dockmpi: the disk of the launcher's node is full: the job's output is not complete; free some space" \
+        'there (`docker system df` shows what Docker holds)' >&2
+    [ "$code" -ne 0 ] || code=125
+fi
 if [ -s "$dir/verdict" ]; then
     cat "$dir/verdict" >&2
     code=125

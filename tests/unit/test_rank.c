@@ -336,6 +336,19 @@ static void test_job_streams(void **state)
 }
 
 // The worker is this machine, behind a ssh that ends in a local shell.
+// A limit on the size of files stands for the disk: what is beyond cannot be written.
+static void test_job_disk_full(void **state)
+{
+    (void)state;
+    put_file("job", "seq 1 100000 2>/dev/null; exit 0\n");
+    check(
+        "(trap '' XFSZ; ulimit -f 64; sh run-job 2>&1 >/dev/null)", 125,
+        "dockmpi: the disk of the launcher's node is full: the job's output is not complete; free "
+        "some space there (`docker system df` shows what Docker holds)\n");
+    put_file("job", "seq 1 100000 2>/dev/null; exit 7\n");
+    check("(trap '' XFSZ; ulimit -f 64; sh run-job 2>/dev/null >/dev/null)", 7, "");
+}
+
 static void test_job_stdin(void **state)
 {
     (void)state;
@@ -640,13 +653,13 @@ static void test_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rank_runs),    cmocka_unit_test(test_rank_place),
-        cmocka_unit_test(test_rank_refuses), cmocka_unit_test(test_job_codes),
-        cmocka_unit_test(test_job_lost),     cmocka_unit_test(test_job_streams),
-        cmocka_unit_test(test_job_attempts), cmocka_unit_test(test_job_stdin),
-        cmocka_unit_test(test_job_stops),    cmocka_unit_test(test_rank_tells),
-        cmocka_unit_test(test_job_world),    cmocka_unit_test(test_job_transport),
-        cmocka_unit_test(test_end),
+        cmocka_unit_test(test_rank_runs),     cmocka_unit_test(test_rank_place),
+        cmocka_unit_test(test_rank_refuses),  cmocka_unit_test(test_job_codes),
+        cmocka_unit_test(test_job_lost),      cmocka_unit_test(test_job_streams),
+        cmocka_unit_test(test_job_attempts),  cmocka_unit_test(test_job_stdin),
+        cmocka_unit_test(test_job_disk_full), cmocka_unit_test(test_job_stops),
+        cmocka_unit_test(test_rank_tells),    cmocka_unit_test(test_job_world),
+        cmocka_unit_test(test_job_transport), cmocka_unit_test(test_end),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
