@@ -58,7 +58,9 @@ container() { echo "dockmpi-$cluster-$1"; }
 with() { dockmpi "$1" "${where[@]}" "${@:2}"; }
 
 # quietly VERB ARGUMENT...: the same where it has to work: before the fault, or to repair.
-quietly() { with "$@" >"$tmp/quiet" 2>&1 </dev/null || note "$1 ended with $?: $(tail -n 1 "$tmp/quiet")"; }
+quietly() {
+    with "$@" >"$tmp/quiet" 2>"$tmp/quiet.err" </dev/null || note "$1 ended with $?: $(tail -n 1 "$tmp/quiet.err")"
+}
 up() {
     local workers=()
     [ "${where_row[$row]}" = hosts ] || workers=(--workers 2 --image launcher)
@@ -171,7 +173,7 @@ one() {
     "${row//-/_}"
     verdict
     remember_ids
-    with down >"$tmp/quiet" 2>&1 </dev/null || note "down ended with $?: $(tail -n 1 "$tmp/quiet")"
+    quietly down
     left=$(whats_left)
     [ -z "$left" ] || { note "left behind: $left" && remove_left; }
     [ ${#problems[@]} -eq 0 ] || mark=no
@@ -230,7 +232,9 @@ container() { echo "dockmpi-$cluster-$1"; }
 with() { dockmpi "$1" "${where[@]}" "${@:2}"; }
 
 # quietly VERB ARGUMENT...: the same where it has to work: before the fault, or to repair.
-quietly() { with "$@" >"$tmp/quiet" 2>&1 </dev/null || note "$1 ended with $?: $(tail -n 1 "$tmp/quiet")"; }
+quietly() {
+    with "$@" >"$tmp/quiet" 2>"$tmp/quiet.err" </dev/null || note "$1 ended with $?: $(tail -n 1 "$tmp/quiet.err")"
+}
 up() {
     local workers=()
     [ "${where_row[$row]}" = hosts ] || workers=(--workers 2 --image launcher)
@@ -343,7 +347,7 @@ one() {
     "${row//-/_}"
     verdict
     remember_ids
-    with down >"$tmp/quiet" 2>&1 </dev/null || note "down ended with $?: $(tail -n 1 "$tmp/quiet")"
+    quietly down
     left=$(whats_left)
     [ -z "$left" ] || { note "left behind: $left" && remove_left; }
     [ ${#problems[@]} -eq 0 ] || mark=no

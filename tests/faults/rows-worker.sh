@@ -47,7 +47,7 @@ daemon_killed() {
     up && job
     now_it_happens
     on h1 docker exec "$(container worker-1)" sh -c 'for p in /proc/[0-9]*; do
-        case $(cat $p/comm) in prted) kill -9 ${p#/proc/} ;; esac
+        case $(cat $p/comm 2>/dev/null) in prted) kill -9 ${p#/proc/} ;; esac
     done'
     listen
     works
