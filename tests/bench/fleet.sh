@@ -152,6 +152,43 @@ PY
         "sync of 10,000 unchanged files", a, as, b, bs, a - b }'
 }
 
+# notice LIST COMMAND...: a job on all hosts; seconds from the command to the line that names the worker and its node.
+notice() {
+    local -n into=$1
+    local job from
+    shift
+    fleet_do up
+    "${fleet_tool[@]}" run -f "$tmp/fleet.yaml" -- sh -c 'echo runs; exec sleep 300' >"$tmp/notice.out" 2>"$tmp/notice.err" &
+    job=$!
+    until [ "$(grep -c runs "$tmp/notice.out")" -ge ${#fleet_hosts[@]} ]; do
+        kill -0 $job 2>/dev/null || die "run: $(tail -n 1 "$tmp/notice.err")"
+        sleep 0.1
+    done
+    from=$(date +%s.%N)
+    "$@" >/dev/null
+    until grep -aq 'worker-1 on node h1' "$tmp/notice.err"; do
+        kill -0 $job 2>/dev/null || grep -aq 'worker-1 on node h1' "$tmp/notice.err" || die "nobody was told: $(tail -n 1 "$tmp/notice.err")"
+        sleep 0.02
+    done
+    into+=("$(awk -v a="$from" -v b="$(date +%s.%N)" 'BEGIN { printf "%.2f", b - a }')")
+    wait $job
+}
+
+# From a fault to the message that names it.
+bench_notice() {
+    local death=() loss=() i
+    need_fleet
+    fleet_do image push small
+    for ((i = 0; i < repeat; i++)); do notice death on_host h1 kill "dockmpi-$name-worker-1"; done
+    for ((i = 0; i < 2; i++)); do
+        notice loss fleet_lab cut h1
+        fleet_lab join h1 >/dev/null
+    done
+    fleet_do down
+    printf '%-34s %9.1f s (%s)  goal under 10\n' "a worker's death, until it is named" "$(median "${death[@]}")" "$(spread "${death[@]}")"
+    printf '%-34s %9.1f s (%s)  goal under 30\n' "a worker's network, until it is named" "$(median "${loss[@]}")" "$(spread "${loss[@]}")"
+}
+
 # The client's memory with 64 hosts, each with an ssh connection of its own. They are simulated: all of them
 # are this machine's engine, which a client that only asks does not notice.
 bench_hosts() {
