@@ -40,9 +40,11 @@ static void *collect(void *unused)
             continue;
         }
         if (signo == SIGHUP) { /* kernel and shell may both send one */
-            raise_fd(leave_fd);
             if (count == 0)
-                first(signo);
+                atomic_store(&first_signal, signo);
+            raise_fd(leave_fd); /* before the other, so that who can leave does not cancel */
+            if (count == 0)
+                raise_fd(cancel_fd);
             count += count == 0;
             continue;
         }

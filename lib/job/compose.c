@@ -193,6 +193,7 @@ int dmpi_job_compose(struct dmpi_mpi_command *out, const struct dmpi_compose *wh
         .cluster = what->cluster,
         .id = what->job,
         .grace_ms = opts->grace_ms,
+        .timeout_ms = opts->timeout_ms,
         .verify = opts->verify,
         .map = opts->map_json ? "json"
                : opts->map    ? "text"

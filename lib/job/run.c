@@ -15,11 +15,14 @@
 #include "job/fate.h"
 #include "job/ranks.h"
 #include "job/run_impl.h"
+#include "mesh/files.h"
 
 #define CLEAN_MS ((int64_t)20000) // for what must be done after a cancel
 #define ENDED_MAX 40              // with so many ended jobs,
 #define ENDED_KEPT 20             // all but so many are removed with their logs
 #define SETTLE_MS ((int64_t)30000)
+#define EARLY_MS ((int64_t)1000) // the container's clock may have begun that much before ours,
+#define LATE_MS ((int64_t)5000)  // and later
 
 // --- what is there ---------------------------------------------------------------------------
 
@@ -86,6 +89,15 @@ static int count_ranks(const struct dmpi_run *r)
 
 // --- the job itself --------------------------------------------------------------------------
 
+// Nobody but the job's own clock ends it like this at that time.
+static bool has_timed_out(const struct dmpi_run *r, int64_t begun)
+{
+    const struct dmpi_run_result *result = r->result;
+    return r->opts->timeout_ms && !r->stream.left && !r->stream.canceled &&
+           result->exit_code == DMPI_EXIT_TERM &&
+           dmpi_now_ms() - begun >= r->opts->timeout_ms - EARLY_MS;
+}
+
 static int attend(void *arg, struct dmpi_err *err)
 {
     struct dmpi_run *r = arg;
@@ -96,18 +108,24 @@ static int attend(void *arg, struct dmpi_err *err)
         return dmpi_job_stream_settle(&r->stream, &ctl, err);
     }
     r->stream.grace_ms = r->opts->grace_ms;
-    r->stream.timeout_at = r->opts->timeout_ms ? dmpi_now_ms() + r->opts->timeout_ms : 0;
-    if (dmpi_job_stream_run(&r->stream, &result->exit_code, err) < 0)
+    // The job's container knows the time by itself; this is for one that does not react.
+    if (r->opts->timeout_ms)
+        r->stream.timeout_at = begun + r->opts->timeout_ms + LATE_MS;
+    if (dmpi_job_stream_run(&r->stream, &result->exit_code, err) < 0) {
+        struct dmpi_err ignored; // why it was canceled says more
+        if (r->stream.kill_at)
+            dmpi_ranks_end_one(r->fleet, &r->state, r->spec->name, result->job, &ignored);
         return dmpi_err_wrap(err, "job %s on node %s", result->job,
                              dmpi_fleet_name(r->fleet, r->launcher->node));
+    }
     result->left = r->stream.left;
     result->canceled = r->stream.canceled;
-    result->timed_out = r->stream.timed_out;
+    result->timed_out = r->stream.timed_out || has_timed_out(r, begun);
     result->oom_killed = r->stream.oom_killed;
-    if (r->stream.kill_at &&
+    if ((r->stream.kill_at || result->timed_out) &&
         dmpi_ranks_end_one(r->fleet, &r->state, r->spec->name, result->job, err) < 0)
         return dmpi_err_wrap(err, "job %s", result->job);
-    if (!r->stream.kill_at)
+    if (!r->stream.kill_at && !result->timed_out)
         dmpi_fates_after(&result->causes, r->fleet, &r->targets, result->exit_code,
                          dmpi_now_ms() - begun);
     return 0;

@@ -37,7 +37,7 @@ struct dmpi_run_opts {
         map_json; // tell on the job's stderr where each rank is, for people or as one line of JSON
     bool verify;  // tell which transports Open MPI uses; others than asked for end the job
     int64_t stall_ms; // tell of a job that printed nothing for so long and does not go on; 0: never
-    int64_t timeout_ms; // cancel the job after that time; 0: never
+    int64_t timeout_ms; // the job is canceled after that time, also when we are gone; 0: never
     int64_t grace_ms;   // how long ranks may go on after TERM when the job is ended; 0: not at all
     int stdin_fd;  // copied to rank 0 until its end; -1: no standard input. The mpirun of Open MPI
                    // 5.0 loses parts of what is more than some KiB

@@ -359,8 +359,9 @@ static void give_up(struct dmpi_job_stream *s)
     dmpi_hijack_close(s->hijack);
     s->hijack = NULL;
     struct dmpi_err ignored;
-    struct dmpi_ctl ctl = dmpi_ctl_within(NULL, CALL_MS);
+    struct dmpi_ctl ctl = dmpi_ctl_within(NULL, s->grace_ms + DMPI_CANCEL_MARGIN_MS);
     int code;
+    s->kill_at = ctl.deadline_ms;
     ask(s, "TERM");
     if (dmpi_container_wait(s->engine, &ctl, s->id, &code, &ignored) < 0)
         ask(s, "KILL");

@@ -6,7 +6,7 @@
 
 dir=$(mktemp -d "${DOCKMPI_TMP:-/tmp}/dockmpi-job.XXXXXX") || exit 125
 : >"$dir/out" && : >"$dir/err" || exit 125
-stop='' pid='' feeder='' code=''
+stop='' pid='' feeder='' code='' timer=''
 # Who cancels does not want to wait for all that the ranks had printed by then.
 drain_soon() {
     (sleep 2; kill $(cat "$dir/out.tail" "$dir/err.tail")) >/dev/null 2>&1 &
@@ -59,6 +59,18 @@ stop() {
         end_job >/dev/null 2>&1 </dev/null &
     fi
 }
+# The job's own time, which also runs when nobody looks; that of all attempts together.
+time_out() {
+    (
+        trap 'kill "$nap"; exit' TERM
+        sleep "$limit" &
+        nap=$!
+        wait "$nap"
+        echo "dockmpi: the job's time of $limit s is over: its ranks have $((grace / 1000)) s to end" >&2
+        kill -s TERM $$
+    ) 3<&- &
+    timer=$!
+}
 pass() {
     interrupted=1
     kill -s "$1" "$pid" 2>/dev/null
@@ -93,6 +105,7 @@ exec 3<&0 </dev/null
 # Rank 0 reads its standard input from a pipe on its worker: mpirun of Open MPI 5.0 would lose
 # most of what is longer than 4 KiB. Either end makes the pipe, and waits for the other.
 head_of_job
+[ -z "$limit" ] || [ -n "${DOCKMPI_ATTEMPT:-}" ] || time_out
 [ "$restarts" -eq 0 ] || [ -n "${DOCKMPI_ATTEMPT:-}" ] || attempts
 if [ -n "$reads" ]; then
     export DOCKMPI_STDIN="$dir.in"
@@ -180,5 +193,6 @@ if [ -n "$feeder" ]; then # where rank 0 never came, the other end still waits
     ssh "$host" "[ ! -p $dir.in ] || { timeout 5 cat $dir.in; rm -f $dir.in; }" \
         >/dev/null 2>&1
 fi
+[ -z "$timer" ] || kill "$timer" 2>/dev/null
 rm -rf "$dir"
 exit "$code"

@@ -10,13 +10,14 @@
 # reason in $dir/verdict.
 
 # What lib/mpi wrote at the head of the job; nothing is collected without "# Ranks:".
-ranks=0 plan='' map='' gpus='' reads='' verify='' restarts=0 ucc='' job='' grace=0
+ranks=0 plan='' map='' gpus='' reads='' verify='' restarts=0 ucc='' job='' grace=0 limit=''
 head_of_job() {
     while read -r hash key value && [ "$hash" = '#' ]; do
         case $key in
         Reads) reads=1 ;;
         Job:) job=$value ;;
         Grace:) grace=$value ;;
+        Timeout:) limit=$value ;;
         Ranks:) ranks=$value ;;
         Plan:) plan=$value ;;
         Map:) map=$value ;;

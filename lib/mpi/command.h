@@ -46,9 +46,10 @@ struct dmpi_mpi_job {
     const char
         *id; // of the job: DOCKMPI_JOB in every rank and DOCKMPI_DAEMON in every launch daemon, for
              // who looks for them; NULL: not set
-    int64_t grace_ms; // how long ranks may go on after TERM when the job is ended; 0: not at all
-    const char *map;  // "text", "json": tell where each rank is; NULL: do not
-    bool verify;      // tell which transports Open MPI uses, and refuse others than asked for
+    int64_t timeout_ms; // from its start on; 0: none
+    int64_t grace_ms;   // how long ranks may go on after TERM when the job is ended; 0: not at all
+    const char *map;    // "text", "json": tell where each rank is; NULL: do not
+    bool verify;        // tell which transports Open MPI uses, and refuse others than asked for
 };
 
 struct dmpi_mpi_command {

@@ -77,6 +77,8 @@ static void add_head(struct dmpi_buf *out, const struct dmpi_mpi_command *comman
         dmpi_buf_addf(out, "# Restarts: %d\n", job->restarts);
     if (job->id)
         dmpi_buf_addf(out, "# Job: %s\n# Grace: %lld\n", job->id, (long long)job->grace_ms);
+    if (job->timeout_ms)
+        dmpi_buf_addf(out, "# Timeout: %g\n", (double)job->timeout_ms / 1000);
     if (arranges_output(job))
         return;
     dmpi_buf_addf(out, "# Ranks: %d\n# Plan: %s\n", command->np, command->plan);

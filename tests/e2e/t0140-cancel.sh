@@ -119,6 +119,55 @@ docker unpause "dockmpi-$c-worker-1" >/dev/null
 ok 'the same later' dockmpi cancel --name "$c" "$job"
 is "$(left)" '' 'leaves nothing'
 
+# The client in the foreground. The shell would have a command in the background ignore these signals.
+are_up() { [ "$(grep -cx up shown)" -eq 2 ]; }
+attend() {
+    env --default-signal=INT,HUP "$DOCKMPI" run --name "$c" "$@" >shown 2>told &
+    client=$!
+    wait_until $E2E_LIMIT are_up || fail 'the job runs'
+    t dockmpi jobs --name "$c" --json
+    job=$(python3 -c 'import json; print(json.load(open("out"))["jobs"][-1]["job"])')
+}
+attend -- sh -c 'echo up; exec sleep 600'
+to "dockmpi-$c-job-$job" prterun STOP
+kill -INT $client
+wait_until $E2E_LIMIT grep -q 'the ranks have 10s to end; Ctrl-C again kills them now' told &&
+    pass 'Ctrl-C tells how long it may take, and what a second one does' || fail 'Ctrl-C tells how long it may take' "$(cat told)"
+kill -INT $client
+wait $client
+is $? 130 'Ctrl-C twice ends run, though mpirun is stopped'
+is "$(left)" '' 'leaves nothing'
+attend ./save.py 0
+kill -INT $client
+wait $client
+is "$? $(grep -c saved shown) $(grep -c line shown)" '130 2 2000' 'Ctrl-C once: the ranks have their time, and what they print is shown'
+attend --grace 1s --rm ./deaf.sh
+kill -INT $client
+wait $client
+is "$?" 130 'run --grace is how long deaf ranks may take'
+is "$(left)" '' 'leaves nothing'
+
+# The client goes, the job does not.
+attend --grace 1s ./deaf.sh
+kill -HUP $client
+wait $client
+is $? 129 'a terminal that goes away ends run'
+ok 'wait is possible from elsewhere' env HOME=/nonexistent XDG_CACHE_HOME=/nonexistent timeout 2 "$DOCKMPI" jobs --name "$c" --json
+json 'the job goes on' 'assert [j["state"] for j in r["jobs"] if j["job"] == sys.argv[1]] == ["running"], r' "$job"
+ok 'cancel' dockmpi cancel --name "$c" "$job"
+attend --rm --timeout 8s -- sh -c 'echo up; sleep 2; echo later; exec sleep 600'
+kill -KILL $client
+wait $client 2>/dev/null
+code_is 143 'the time of a job ends it also when its client was killed'
+ok 'logs' dockmpi logs --name "$c" "$job"
+like "$out" later 'nothing is missing from its log'
+like "$err" "the job's time of 8 s is over" 'which tells why it ended'
+is "$(left)" '' 'leaves nothing'
+begin --timeout 3s --grace 1s ./deaf.sh
+to "dockmpi-$c-job-$job" prterun STOP
+code_is 143 'the time of a job whose mpirun is stopped, without a client'
+is "$(left | grep -v 'sleep 60')" '' 'no rank is left'
+
 exits 2 'no grace of days' dockmpi cancel --name "$c" --grace 25h
 ok 'down' dockmpi down --name "$c"
 is "$(containers "$c")" '' 'nothing is left'

@@ -222,6 +222,8 @@ static void test_job_codes(void **state)
         {"exit 7\n", "", 7},
         {"exit 127\n", "", 127},
         {"kill -9 $$\n", "", 137},
+        {"# Timeout: 0.5\nexec sleep 60\n",
+         "dockmpi: the job's time of 0.5 s is over: its ranks have 0 s to end\n", 143},
         {"printf out; exit 3\n", "out", 3},
         {"echo PRTE has lost communication with a remote daemon. >&2\n",
          "PRTE has lost communication with a remote daemon.\n"
