@@ -11,6 +11,7 @@
 #include "app.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "out.h"
 #include "sig.h"
@@ -169,6 +170,7 @@ static int start_signals(void)
 int main(int argc, char **argv)
 {
     open_standard_streams();
+    dmpi_secret_process();
     if (start_signals() != 0)
         return DMPI_EXIT_FAILED;
     app_ctl = (struct dmpi_ctl){.deadline_ms = 0, .cancel_fd = dmpi_sig_cancel_fd()};

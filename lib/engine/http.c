@@ -212,7 +212,10 @@ int dmpi_http_exchange(struct dmpi_engine *e, const struct dmpi_ctl *ctl, struct
     dmpi_link_close(x.link);
     curl_slist_free_all(x.headers);
     dmpi_buf_free(&x.refusal);
-    dmpi_debug("%s: %s %s: HTTP %ld, %lld ms", dmpi_engine_name(e), req->method, req->path,
+    // Arguments of a build may be secrets, such as a proxy's password.
+    const char *secret = strstr(req->path, "buildargs=");
+    int shown = secret ? (int)(secret - req->path) : (int)strlen(req->path);
+    dmpi_debug("%s: %s %.*s: HTTP %ld, %lld ms", dmpi_engine_name(e), req->method, shown, req->path,
                req->status, (long long)(dmpi_now_ms() - start));
     return result;
 }

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "base/shquote.h"
 #include "job/compose.h"
 #include "job/run_impl.h"
@@ -129,7 +130,10 @@ static json_t *result_json(const struct dmpi_mpi_command *command, const struct 
     dmpi_json_set_str(o, "text", text);
     dmpi_json_set(o, "network", networks);
     dmpi_json_set_str(o, "hostfile", command->hostfile);
-    dmpi_json_set(o, "env", dmpi_json_strv(&command->env));
+    DMPI_AUTO(dmpi_strv_free) struct dmpi_strv env = DMPI_STRV_INIT;
+    for (size_t i = 0; i < command->env.n; i++)
+        dmpi_strv_take(&env, dmpi_secret_shown(command->env.v[i]));
+    dmpi_json_set(o, "env", dmpi_json_strv(&env));
     dmpi_json_set(o, "argv", dmpi_json_strv(&command->argv));
     dmpi_json_set_int(o, "np", command->np);
     dmpi_json_set(o, "sync", sync_json(code, workdir));

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "base/shquote.h"
 
 #define LINE_WIDTH 100
@@ -35,20 +36,9 @@ void dmpi_explain_engine(struct dmpi_strv *words, const struct dmpi_endpoint *ep
     dmpi_strv_addf(words, "--tlskey=%s/key.pem", ep->tls_dir);
 }
 
-static bool looks_secret(const char *entry)
-{
-    static const char *const signs[] = {"TOKEN", "SECRET", "PASSW", "KEY", "CREDENTIAL"};
-    dmpi_autofree char *name = dmpi_xstrndup(entry, strcspn(entry, "="));
-    for (size_t i = 0; i < DMPI_ARRAY_LEN(signs); i++) {
-        if (strcasestr(name, signs[i]))
-            return true;
-    }
-    return false;
-}
-
 void dmpi_explain_env(struct dmpi_strv *words, const char *entry)
 {
-    bool secret = looks_secret(entry);
+    bool secret = dmpi_secret_named(entry);
     dmpi_strv_addf(words, "--env=%.*s", (int)(secret ? strcspn(entry, "=") : strlen(entry)), entry);
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "base/shquote.h"
 #include "base/text.h"
 #include "mpi/firewall.h"
@@ -405,7 +406,7 @@ char *dmpi_mpi_command_text(const struct dmpi_mpi_command *command)
     dmpi_autofree char *words = dmpi_shquote_argv(&command->argv);
 
     for (size_t i = 0; i < command->env.n; i++) {
-        const char *entry = command->env.v[i];
+        dmpi_autofree char *entry = dmpi_secret_shown(command->env.v[i]);
         size_t len = strcspn(entry, "=");
         dmpi_autofree char *value = dmpi_shquote(entry + len + 1);
 

@@ -71,7 +71,8 @@ int dmpi_mpi_compose(struct dmpi_mpi_command *out, const struct dmpi_mpi_job *jo
                      struct dmpi_err *err);
 void dmpi_mpi_command_free(struct dmpi_mpi_command *command); // NULL is allowed
 
-// One line as a person would type it: environment, then arguments, quoted. Owned by the caller.
+// One line as a person would type it: environment, without values that look like secrets, then arguments, quoted.
+// Owned by the caller.
 char *dmpi_mpi_command_text(const struct dmpi_mpi_command *command);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "spec/body.h"
 #include "spec/rights.h"
 
@@ -188,10 +189,17 @@ static json_t *node_json(const struct dmpi_spec *spec, size_t i)
     return obj;
 }
 
-// The create body without the shell script, which says nothing to people.
+// The create body without the shell script, which says nothing to people, and without secrets.
 static json_t *create_json(const struct dmpi_plan_member *m)
 {
-    json_t *create = json_copy(m->create);
+    json_t *create = json_copy(m->create), *env = dmpi_json_new_arr();
+    const json_t *v;
+    size_t i;
+    json_array_foreach (dmpi_json_arr(create, "Env"), i, v) {
+        dmpi_autofree char *shown = dmpi_secret_shown(json_string_value(v));
+        dmpi_json_add_str(env, shown);
+    }
+    dmpi_json_set(create, "Env", env);
     json_object_del(create, "Entrypoint");
     return create;
 }

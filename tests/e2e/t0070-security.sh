@@ -48,6 +48,42 @@ for image in dockmpi/launcher dockmpi/cpu; do
         "no key in the image $image"
 done
 
+# Nor in what is said: verbose, as JSON, in a plan. What looks like a secret by its name keeps its value for the ranks.
+export SESAME_TOKEN=open-sesame
+t dockmpi up -v --json --name "$b" --workers 2 --image cpu
+unlike "$out$err" 'PRIVATE KEY|b3BlbnNzaC1rZXk' 'no key in what up -v --json says'
+t dockmpi run -v --name "$b" --env SESAME_TOKEN -- sh -c 'echo "got ${#SESAME_TOKEN}"'
+is "$rc $(sort -u <<<"$out")" '0 got 11' 'a secret reaches the ranks'
+unlike "$out$err" 'PRIVATE KEY|b3BlbnNzaC1rZXk|open-sesame' 'and is not told'
+t dockmpi run --dry-run --name "$b" --env SESAME_TOKEN -- true
+unlike "$out$err" open-sesame 'nor in a plan'
+like "$out" 'SESAME_TOKEN=.*hidden' 'which says so'
+for flag in '' --json; do
+    t dockmpi up --dry-run $flag --name "$b" --env SESAME_TOKEN
+    unlike "$out$err" open-sesame "nor in the plan of up $flag"
+done
+is "$(containers "$b" | xargs docker inspect | grep -c open-sesame)" 0 'nor do engines know it'
+unset SESAME_TOKEN
+
+# A client that crashes leaves no memory behind, and nobody but root may look into one that lives.
+cat >crash.py <<'EOF'
+import os, resource, signal, subprocess, sys, time
+resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+def dumped(*words):
+    child = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    child.stdout.readline() if len(words) > 2 else time.sleep(1)
+    if child.poll() is not None: sys.exit("it has ended")
+    child.send_signal(signal.SIGABRT)
+    return os.WCOREDUMP(os.waitpid(child.pid, 0)[1])
+if not dumped("sleep", "600"): print("no cores here")
+else: print("dumped" if dumped(*sys.argv[1:]) else "nothing")
+EOF
+if [ "$E2E_MODE" = normal ]; then
+    port_free=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    is "$(python3 crash.py "$DOCKMPI" forward --name "$b" "worker-0:22:$port_free" 2>&1 | sed 's/no cores here/nothing/')" nothing 'no core dump of a client'
+    rm -f core core.*
+fi
+
 # Host keys: each worker its own, all known beforehand, a wrong one refused.
 in_container launcher cat /etc/dockmpi/ssh_config >ssh_config
 like "$(cat ssh_config)" 'StrictHostKeyChecking[ =]+yes' 'StrictHostKeyChecking yes'
