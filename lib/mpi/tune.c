@@ -22,15 +22,19 @@ static const char *const tcp_env[] = {"UCX_TLS=^ib", NULL};
 static const char *const ucx_mca[] = {UCX_MCA, NULL};
 static const char *const ucc_mca[] = {UCX_MCA, "coll_ucc_enable=1", "coll_ucc_priority=100", NULL};
 
+// Of several images each may have a UCX of its own. Their releases talk to each other, but for what a TCP
+// connection takes the place of remote memory: 1.18 does not read 1.22's keys, and ranks wait for ever.
+#define UCX_MIXED "UCX_TCP_PUT_ENABLE=n"
+static const char *const mixed_env[] = {UCX_MIXED, NULL};
+
 // AMD cards without a large BAR must not be copied to and from by the host directly. All of it by
 // variables: an Open MPI without the component does not mind them.
-static const char *const amd_env[] = {"UCX_ROCM_COPY_D2H_THRESH=0",
-                                      "UCX_ROCM_COPY_H2D_THRESH=0",
-                                      "UCC_EC_ROCM_REDUCE_HOST_LIMIT=0",
-                                      "UCC_EC_ROCM_COPY_HOST_LIMIT=0",
-                                      "OMPI_MCA_mpi_accelerator_rocm_memcpyD2H_limit=0",
-                                      "OMPI_MCA_mpi_accelerator_rocm_memcpyH2D_limit=0",
-                                      NULL};
+#define AMD_ENV                                                                                    \
+    "UCX_ROCM_COPY_D2H_THRESH=0", "UCX_ROCM_COPY_H2D_THRESH=0", "UCC_EC_ROCM_REDUCE_HOST_LIMIT=0", \
+        "UCC_EC_ROCM_COPY_HOST_LIMIT=0", "OMPI_MCA_mpi_accelerator_rocm_memcpyD2H_limit=0",        \
+        "OMPI_MCA_mpi_accelerator_rocm_memcpyH2D_limit=0"
+static const char *const amd_env[] = {AMD_ENV, NULL};
+static const char *const mixed_amd_env[] = {AMD_ENV, UCX_MIXED, NULL};
 
 static const struct dmpi_tune auto_set = {
     "auto", "what suits GPUs and network of the nodes", NULL, false, nothing, nothing};
@@ -228,6 +232,15 @@ static int check_vendor(const struct dmpi_tune *set, const struct dmpi_tune_grou
         "its image.yaml): --tune ucc is the same without them");
 }
 
+static const char *const *variables(const struct dmpi_tune *set, enum dmpi_gpu gpu, bool mixed)
+{
+    if (!set->pml || strcmp(set->pml, "ucx") != 0)
+        return set->env;
+    if (gpu == DMPI_GPU_AMD)
+        return mixed ? mixed_amd_env : amd_env;
+    return mixed ? mixed_env : set->env;
+}
+
 int dmpi_tune_choose(struct dmpi_tuned *out, const struct dmpi_tune_group *groups, size_t n,
                      const char *wanted, const struct dmpi_strv *mca, struct dmpi_err *err)
 {
@@ -244,9 +257,7 @@ int dmpi_tune_choose(struct dmpi_tuned *out, const struct dmpi_tune_group *group
     if (agree(out, groups, n, wanted, err) != 0)
         return -1;
     for (size_t i = 0; i < n; i++) {
-        bool ucx = out[i].set->pml && strcmp(out[i].set->pml, "ucx") == 0;
-
-        out[i].env = ucx && groups[i].gpu == DMPI_GPU_AMD ? amd_env : out[i].set->env;
+        out[i].env = variables(out[i].set, groups[i].gpu, n > 1);
         // The variables are what sets it apart; they never go to cards of another vendor.
         if (out[i].set == &rocm_set && groups[i].gpu != DMPI_GPU_AMD)
             out[i].set = &ucc_set;

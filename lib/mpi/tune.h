@@ -39,7 +39,7 @@ struct dmpi_tune_group {
 // What one image gets.
 struct dmpi_tuned {
     const struct dmpi_tune *set;
-    const char *const *env; // variables for its ranks, of the set or by reason of its GPUs
+    const char *const *env; // variables for its ranks: of the set, of its GPUs, of a mixed world
     const char *why;        // for people; static
 };
 

@@ -259,14 +259,15 @@ static void test_mixed_command(void **state)
         "--hostfile /etc/dockmpi/hostfile "
         "--mca btl_tcp_if_include 172.31.16.0/20,10.9.0.0/24 --mca btl_tcp_disable_family 6 "
         "-x MASTER_ADDR -x OMP_NUM_THREADS -x DOCKMPI_PLAN sh /etc/dockmpi/rank "
-        "-g g4ad 12 OMPI_MCA_pml=ucx OMPI_MCA_pml_ucx_tls=any OMPI_MCA_pml_ucx_devices=any "
+        "-g g4ad 13 OMPI_MCA_pml=ucx OMPI_MCA_pml_ucx_tls=any OMPI_MCA_pml_ucx_devices=any "
         "UCX_ROCM_COPY_D2H_THRESH=0 UCX_ROCM_COPY_H2D_THRESH=0 "
         "UCC_EC_ROCM_REDUCE_HOST_LIMIT=0 UCC_EC_ROCM_COPY_HOST_LIMIT=0 "
         "OMPI_MCA_mpi_accelerator_rocm_memcpyD2H_limit=0 "
-        "OMPI_MCA_mpi_accelerator_rocm_memcpyH2D_limit=0 -- /opt/py x.py "
+        "OMPI_MCA_mpi_accelerator_rocm_memcpyH2D_limit=0 UCX_TCP_PUT_ENABLE=n "
+        "-- /opt/py x.py "
         // The point-to-point layer must be that of the others; UCC has no place where only some have GPUs.
-        "-g cpu 8 OMPI_MCA_pml=ucx OMPI_MCA_pml_ucx_tls=any OMPI_MCA_pml_ucx_devices=any "
-        "OMPI_MCA_btl=tcp B=2 -- python3 x.py");
+        "-g cpu 9 OMPI_MCA_pml=ucx OMPI_MCA_pml_ucx_tls=any OMPI_MCA_pml_ucx_devices=any "
+        "OMPI_MCA_btl=tcp UCX_TCP_PUT_ENABLE=n B=2 -- python3 x.py");
     dmpi_autofree char *notes = dmpi_strv_join(&command.notes, "; ");
     assert_string_equal(
         notes, "image g4ad: tuned by \"ucx\" (images with and without GPUs: UCC cannot sum "

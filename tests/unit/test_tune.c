@@ -13,6 +13,13 @@
 
 #define MAX 3
 
+static bool has(const char *const *env, const char *entry)
+{
+    while (*env && strcmp(*env, entry) != 0)
+        env++;
+    return *env != NULL;
+}
+
 // What is chosen, as "ucc rocm-variables/auto", or the error.
 static char *choose(const struct dmpi_tune_group *groups, size_t n, const char *wanted,
                     const char *mca)
@@ -27,9 +34,14 @@ static char *choose(const struct dmpi_tune_group *groups, size_t n, const char *
         assert_int_equal(err.code, DMPI_EINVAL);
         return dmpi_xstrdup(err.msg);
     }
+    // Images with a UCX each leave out what its releases do not agree on.
+    for (size_t i = 0; i < n; i++) {
+        bool ucx = tuned[i].set->pml && strcmp(tuned[i].set->pml, "ucx") == 0;
+        assert_int_equal(has(tuned[i].env, "UCX_TCP_PUT_ENABLE=n"), ucx && n > 1);
+    }
     for (size_t i = 0; i < n; i++)
         dmpi_strv_addf(&words, "%s%s", tuned[i].set->name,
-                       tuned[i].env[0] && strcmp(tuned[i].set->name, "tcp") != 0 ? "+amd" : "");
+                       has(tuned[i].env, "UCX_ROCM_COPY_D2H_THRESH=0") ? "+amd" : "");
     return dmpi_strv_join(&words, "/");
 }
 
