@@ -194,8 +194,10 @@ static void add_earlier(struct drawing *d, const json_t *run, const char *test, 
     size_t at = 0;
     while (json_array_get(runs, at) != old)
         at++;
-    dmpi_buf_addf(d->out, ", \\\n  $old%zu_%s using 1:2 with linespoints lw 1.5 dt 2 pt 6 ps 0.7 lc rgb '%s' title ",
-                  at, test, colour);
+    dmpi_buf_addf(
+        d->out,
+        ", \\\n  $old%zu_%s using 1:2 with linespoints lw 1.5 dt 2 pt 6 ps 0.7 lc rgb '%s' title ",
+        at, test, colour);
     curve_name(d, run, test, true);
 }
 
