@@ -12,6 +12,10 @@ PREFIX  ?= /usr/local
 BINDIR  ?= $(PREFIX)/bin
 DATADIR ?= $(PREFIX)/share/dockmpi
 DOCDIR  ?= $(PREFIX)/share/doc/dockmpi
+MANDIR  ?= $(PREFIX)/share/man/man1
+BASHDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 DESTDIR ?=
 
 PKG_CONFIG ?= pkg-config
@@ -82,7 +86,7 @@ SWEEP_LIB  := $(BUILD)/sweep/fail.so
 
 .DEFAULT_GOAL := all
 .PHONY: lab lab-down all lib unit-bin fuzz-bin bench-bin demo test check unit golden e2e lint format fuzz faults bench \
-        soak sweep sweep-lib tsan install uninstall clean FORCE
+        soak sweep sweep-lib tsan install uninstall man clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -210,7 +214,17 @@ ROUNDS ?= 500
 soak: all bench-bin
 	@tests/soak/run $(ROUNDS)
 
-install: all
+# The manual, a page a command, and what makes shells complete: all of it out of the program's own tables.
+man: $(BUILD)/man/dockmpi.1
+$(BUILD)/man/dockmpi.1: $(BIN)
+	@rm -rf $(@D) && mkdir -p $(@D)
+	$(call say,MAN,$(@D))
+	$(Q)for verb in $$($(BIN) __complete -- '' | cut -f1); do \
+	  $(BIN) __man $$verb > $(@D)/dockmpi-$$verb.1 || exit 1; done
+	$(Q)for shell in bash zsh fish; do $(BIN) completion $$shell > $(@D)/completion.$$shell || exit 1; done
+	$(Q)$(BIN) __man > $@
+
+install: all man
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(DATADIR) $(DESTDIR)$(DOCDIR)
 	install -m 755 $(BIN) $(DESTDIR)$(BINDIR)/dockmpi
 	@if [ -d images ]; then rm -rf $(DESTDIR)$(DATADIR)/images; \
@@ -218,9 +232,16 @@ install: all
 	@if [ -d cmd/fabric ]; then rm -rf $(DESTDIR)$(DATADIR)/cmd; \
 	  tar -cf - cmd/fabric | tar -xf - --no-same-owner -C $(DESTDIR)$(DATADIR); fi
 	install -m 644 README.md LICENSE $(DESTDIR)$(DOCDIR)
+	install -d $(DESTDIR)$(MANDIR) $(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR)
+	install -m 644 $(BUILD)/man/*.1 $(DESTDIR)$(MANDIR)
+	install -m 644 $(BUILD)/man/completion.bash $(DESTDIR)$(BASHDIR)/dockmpi
+	install -m 644 $(BUILD)/man/completion.zsh $(DESTDIR)$(ZSHDIR)/_dockmpi
+	install -m 644 $(BUILD)/man/completion.fish $(DESTDIR)$(FISHDIR)/dockmpi.fish
 
 uninstall:
 	rm -rf $(DESTDIR)$(BINDIR)/dockmpi $(DESTDIR)$(DATADIR) $(DESTDIR)$(DOCDIR)
+	rm -f $(DESTDIR)$(MANDIR)/dockmpi.1 $(DESTDIR)$(MANDIR)/dockmpi-*.1 $(DESTDIR)$(BASHDIR)/dockmpi \
+	  $(DESTDIR)$(ZSHDIR)/_dockmpi $(DESTDIR)$(FISHDIR)/dockmpi.fish
 
 clean:
 	rm -rf build build-debug build-tsan build-clang build-fuzz

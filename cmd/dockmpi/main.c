@@ -18,18 +18,33 @@
 #include "verbs.h"
 
 const struct dmpi_verb *const dmpi_verbs[] = {
-    &dmpi_verb_up,      &dmpi_verb_run,
-    &dmpi_verb_explain, &dmpi_verb_ps,
-    &dmpi_verb_jobs,    &dmpi_verb_logs,
-    &dmpi_verb_attach,  &dmpi_verb_wait,
-    &dmpi_verb_cancel,  &dmpi_verb_why,
-    &dmpi_verb_exec,    &dmpi_verb_shell,
-    &dmpi_verb_forward, &dmpi_verb_cp,
-    &dmpi_verb_doctor,  &dmpi_verb_bench,
-    &dmpi_verb_image,   &dmpi_verb_import,
-    &dmpi_verb_down,    &dmpi_verb_version,
-    &dmpi_verb_help,    NULL,
+    &dmpi_verb_up,
+    &dmpi_verb_run,
+    &dmpi_verb_explain,
+    &dmpi_verb_ps,
+    &dmpi_verb_jobs,
+    &dmpi_verb_logs,
+    &dmpi_verb_attach,
+    &dmpi_verb_wait,
+    &dmpi_verb_cancel,
+    &dmpi_verb_why,
+    &dmpi_verb_exec,
+    &dmpi_verb_shell,
+    &dmpi_verb_forward,
+    &dmpi_verb_cp,
+    &dmpi_verb_doctor,
+    &dmpi_verb_bench,
+    &dmpi_verb_image,
+    &dmpi_verb_import,
+    &dmpi_verb_down,
+    &dmpi_verb_completion,
+    &dmpi_verb_version,
+    &dmpi_verb_help,
+    NULL,
 };
+
+/* For shells and for the build, in no list for people. */
+static const struct dmpi_verb *const hidden[] = {&dmpi_verb_complete, &dmpi_verb_man, NULL};
 
 static struct dmpi_ctl app_ctl;
 
@@ -43,6 +58,9 @@ const struct dmpi_verb *dmpi_verb_find(const char *name)
     for (size_t i = 0; dmpi_verbs[i]; i++)
         if (strcmp(dmpi_verbs[i]->name, name) == 0)
             return dmpi_verbs[i];
+    for (size_t i = 0; hidden[i]; i++)
+        if (strcmp(hidden[i]->name, name) == 0)
+            return hidden[i];
     return NULL;
 }
 

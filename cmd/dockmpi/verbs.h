@@ -29,5 +29,8 @@ extern const struct dmpi_verb dmpi_verb_import;
 extern const struct dmpi_verb dmpi_verb_down;
 extern const struct dmpi_verb dmpi_verb_version;
 extern const struct dmpi_verb dmpi_verb_help;
+extern const struct dmpi_verb dmpi_verb_completion;
+extern const struct dmpi_verb dmpi_verb_complete;
+extern const struct dmpi_verb dmpi_verb_man;
 
 #endif
