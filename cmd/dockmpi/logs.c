@@ -12,7 +12,7 @@ struct logs {
     struct dmpi_common common;
     bool follow, timestamps;
     long long tail;
-    const char *since;
+    const char *since, *output;
 };
 
 static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err)
@@ -22,7 +22,9 @@ static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err
     if (operands->n > 1)
         return dmpi_usage(err, "logs takes one job at most");
     struct dmpi_job_logs_opts opts = {
-        .follow = o->follow, .timestamps = o->timestamps, .tail = o->tail};
+        .follow = o->follow, .timestamps = o->timestamps, .tail = o->tail, .output = o->output};
+    if (o->output && (o->timestamps || o->tail >= 0 || o->since))
+        return dmpi_usage(err, "--output takes the whole log: not with -t, --tail or --since");
     if (o->since && dmpi_since_parse(&opts.since_ns, o->since, err) < 0)
         return -1;
     const struct dmpi_streams streams = {dmpi_out_sink(&out_fd), dmpi_out_sink(&err_fd)};
@@ -51,6 +53,8 @@ static const struct dmpi_opt opts[] = {
      "with the time of every line", 0, 0},
     {"tail", 'n', DMPI_OPT_INT, offsetof(struct logs, tail), "N", "only the last N lines", 0,
      INT64_MAX},
+    {"output", 0, DMPI_OPT_STR, offsetof(struct logs, output), "DIR",
+     "of a job with --tag or --output: what each rank printed also as DIR/rank-N.log", 0, 0},
     {"since", 0, DMPI_OPT_STR, offsetof(struct logs, since), "TIME",
      "only what came since then: 10m, or 2026-11-21T10:00:00Z", 0, 0},
     {0},

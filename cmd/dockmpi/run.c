@@ -114,6 +114,18 @@ int dmpi_run_cmd_prepare(struct dmpi_run_opts *out, char **images, const struct 
     out->backend = o->backend;
     out->workdir = o->workdir;
     out->keep = !o->remove;
+    out->tag = o->tag;
+    out->output = o->output;
+    if (o->remove && o->keep)
+        return dmpi_usage(err, "--rm and --keep exclude each other");
+    if (o->remove && o->detach)
+        return dmpi_usage(err, "--rm excludes -d: nobody would be there to remove the container");
+    if (o->output && o->detach)
+        return dmpi_usage(
+            err, "--output excludes -d: give --tag, and later `dockmpi logs --output DIR`");
+    if (o->verify && (o->tag || o->output))
+        return dmpi_usage(err,
+                          "--verify reads Open MPI's report from lines without --tag or --output");
     out->detach = o->detach;
     out->map = o->map;
     out->verify = o->verify;
@@ -299,8 +311,14 @@ const struct dmpi_opt dmpi_run_cmd_opts[] = {
      "print on stderr where each rank is, as soon as all have come", 0, 0},
     {"verify", 0, DMPI_OPT_FLAG, offsetof(struct dmpi_run_cmd, verify), NULL,
      "tell which transports Open MPI uses; others than --tune asks for end the job", 0, 0},
+    {"tag", 0, DMPI_OPT_FLAG, offsetof(struct dmpi_run_cmd, tag), NULL,
+     "begin each line of output with the number of its rank: \"3: text\"", 0, 0},
+    {"output", 0, DMPI_OPT_STR, offsetof(struct dmpi_run_cmd, output), "DIR",
+     "write what each rank prints to DIR/rank-N.log (rank-N.err: standard error), too", 0, 0},
     {"rm", 0, DMPI_OPT_FLAG, offsetof(struct dmpi_run_cmd, remove), NULL,
-     "keep no log of the job after its end", 0, 0},
+     "remove the job with its log at its end, unless it was left running", 0, 0},
+    {"keep", 0, DMPI_OPT_FLAG, offsetof(struct dmpi_run_cmd, keep), NULL,
+     "keep it for logs and wait until jobs --prune or down (the default)", 0, 0},
     {"restart-on-failure", 0, DMPI_OPT_INT, offsetof(struct dmpi_run_cmd, restarts), "K",
      "start the job again when it failed, K times at most, also when nobody is attached", 0, 1000},
     {"stall", 0, DMPI_OPT_DURATION, offsetof(struct dmpi_run_cmd, stall_ms), "TIME",

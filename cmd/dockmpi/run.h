@@ -13,9 +13,10 @@ struct dmpi_run_cmd {
     struct dmpi_common common;
     long long np, slots, restarts;
     struct dmpi_strv env, mca;
-    const char *job_name, *detach_keys, *tune, *backend, *workdir, *image, *workers, *ports;
+    const char *job_name, *detach_keys, *output, *tune, *backend, *workdir, *image, *workers,
+        *ports;
     int64_t timeout_ms, grace_ms, stall_ms;
-    bool detach, remove, interactive, dry_run, map, verify;
+    bool detach, remove, keep, tag, interactive, dry_run, map, verify;
 };
 
 /** Their options. */

@@ -7,6 +7,10 @@
 // other rank, or of the other stream. Here a line of one rank stays together where it is shorter
 // than LINE_KEPT and its pieces come within FLUSH_MS of each other, or within BUSY_MS while others
 // print. Nothing else is ever held back.
+//
+// With DOCKMPI_TAG each line begins with the number of its rank: "3: text", or "3; text" for a part whose
+// newline is not the rank's own (lines longer than LINE_KEPT, the end of what a rank prints). Lines that
+// begin with the value of DOCKMPI_TAG go out as they are.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
@@ -76,8 +80,68 @@ static void put(int fd, const char *data, size_t len)
     }
 }
 
+static const char *tag; // NULL: lines go out as they come
+static char batch[2 * LINE_KEPT];
+static size_t batched;
+
+static void send_batch(int fd)
+{
+    put(fd, batch, batched);
+    batched = 0;
+}
+
+static void add_to_batch(int fd, const char *data, size_t len)
+{
+    if (batched + len > sizeof(batch))
+        send_batch(fd);
+    memcpy(batch + batched, data, len);
+    batched += len;
+}
+
+// What is kept of a line; whole: its newline came.
+static void tag_line(struct source *s, bool whole)
+{
+    char head[16];
+    size_t len = strlen(tag);
+
+    if (s->len < len || memcmp(s->line, tag, len) != 0) {
+        int n = snprintf(head, sizeof(head), "%u%c ", s->rank, whole ? ':' : ';');
+        add_to_batch(s->fd, head, (size_t)n);
+    }
+    add_to_batch(s->fd, s->line, s->len);
+    add_to_batch(s->fd, "\n", 1);
+    s->len = 0;
+}
+
+static void deliver_tagged(struct source *s, const char *data, size_t len)
+{
+    while (len > 0) {
+        const char *newline = memchr(data, '\n', len);
+        size_t n = newline ? (size_t)(newline - data) : len;
+        size_t taken = n < LINE_KEPT - s->len ? n : LINE_KEPT - s->len;
+
+        memcpy(s->line + s->len, data, taken);
+        s->len += taken;
+        data += taken;
+        len -= taken;
+        if (taken == n && newline) {
+            tag_line(s, true);
+            data++;
+            len--;
+        } else if (s->len == LINE_KEPT) {
+            tag_line(s, false);
+        }
+    }
+    send_batch(s->fd);
+}
+
 static void flush(struct source *s)
 {
+    if (tag && s->len > 0) {
+        tag_line(s, false);
+        send_batch(s->fd);
+        return;
+    }
     if (s->len == 0)
         return;
     put(s->fd, s->line, s->len);
@@ -245,7 +309,13 @@ int PMIx_server_IOF_deliver(const pmix_proc_t *source, uint16_t channel,
     pthread_mutex_lock(&lock);
     struct source *s = find(source, fd);
     if (s && bo && bo->size > 0) {
-        if (!condense(channel, bo))
+        if (condense(channel, bo))
+            ;
+        else if (tag && channel & PMIX_FWD_STDDIAG_CHANNEL) // mpirun's own words
+            put(fd, bo->bytes, bo->size);
+        else if (tag)
+            deliver_tagged(s, bo->bytes, bo->size);
+        else
             deliver(s, bo->bytes, bo->size);
     } else if (s)
         flush(s); // the end of this stream
@@ -270,6 +340,7 @@ __attribute__((constructor)) static void begin(void)
 {
     if (strncmp(program_invocation_short_name, "prte", 4) == 0)
         unsetenv("LD_PRELOAD");
+    tag = getenv("DOCKMPI_TAG");
 }
 
 __attribute__((destructor)) static void end(void)

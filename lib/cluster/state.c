@@ -81,6 +81,7 @@ static bool member_parse(struct dmpi_member *out, const json_t *entry, size_t no
     out->slots = label_int(labels, DMPI_LABEL_SLOTS);
     out->ttl_s = label_int(labels, DMPI_LABEL_TTL);
     out->job = label(labels, DMPI_LABEL_JOB);
+    out->tags = label(labels, DMPI_LABEL_TAGS);
     out->job_name = label(labels, DMPI_LABEL_JOBNAME);
     out->program = label(labels, DMPI_LABEL_PROGRAM);
     out->ranks = label_int(labels, DMPI_LABEL_RANKS);
@@ -93,7 +94,7 @@ static void member_free(struct dmpi_member *m)
 {
     char *const strings[] = {m->id,     m->container, m->cluster,  m->node_tag, m->state,
                              m->image,  m->image_id,  m->spec,     m->profile,  m->addr,
-                             m->origin, m->job,       m->job_name, m->program};
+                             m->origin, m->job,       m->job_name, m->tags,     m->program};
     for (size_t i = 0; i < DMPI_ARRAY_LEN(strings); i++)
         free(strings[i]);
     dmpi_strv_free(&m->volumes);

@@ -34,6 +34,7 @@ struct dmpi_member {
     int slots;
     int ttl_s;      // seconds without use after which it ends; 0: never
     char *job;      // job: its id
+    char *tags;     // of its output: "show", "hide", "": none; see job/ranklog.h
     char *job_name; // what the user calls it; "": nothing
     char *program;
     int ranks;

@@ -7,6 +7,7 @@
 #include "cluster/unstarted.h"
 #include "fleet/fleet.h"
 #include "job/fate.h"
+#include "job/ranklog.h"
 #include "job/ranks.h"
 #include "job/stall.h"
 #include "job/stream.h"
@@ -62,7 +63,13 @@ int dmpi_job_attach(struct dmpi_fleet *fleet, const struct dmpi_state *state,
                                .quiet_ms = opts->stall_ms,
                                .tell = opts->on_stall};
     struct attending attending = {&s, result};
-    s.streams = dmpi_stall_streams(&stall, &opts->streams);
+    struct dmpi_ranklog *ranklog = NULL;
+    struct dmpi_streams to = opts->streams;
+    bool show = strcmp(job->tags, "show") == 0;
+    if (job->tags[0] &&
+        dmpi_ranklog_open(&ranklog, &opts->streams, show, NULL, job->ranks, err) == 0)
+        to = dmpi_ranklog_streams(ranklog);
+    s.streams = dmpi_stall_streams(&stall, &to);
     from.tail = opts->tail;
     from.since_ns = opts->since_ns;
     *result = (struct dmpi_run_result){
@@ -76,6 +83,9 @@ int dmpi_job_attach(struct dmpi_fleet *fleet, const struct dmpi_state *state,
         rc = dmpi_stall_while(&stall, attend, &attending, err);
         dmpi_job_stream_close(&s);
     }
+    struct dmpi_err late;
+    if (dmpi_ranklog_close(ranklog, rc == 0 ? err : &late) < 0)
+        rc = -1;
     if (rc == 0 && s.kill_at)
         rc = dmpi_ranks_end_one(fleet, state, job->cluster, job->job, err);
     else if (rc == 0 && !s.left)

@@ -188,6 +188,7 @@ int dmpi_job_compose(struct dmpi_mpi_command *out, const struct dmpi_compose *wh
         .tune = opts->tune,
         .workdir = what->workdir,
         .master_port = what->master_port,
+        .tag = opts->tag || opts->output,
         .restarts = opts->restarts,
         .has_stdin = opts->stdin_fd >= 0,
         .cluster = what->cluster,

@@ -13,6 +13,7 @@
 #include "fleet/parallel.h"
 #include "job/await.h"
 #include "job/follow.h"
+#include "job/ranklog.h"
 
 // --- finding and showing ---------------------------------------------------------------------
 
@@ -111,6 +112,7 @@ int dmpi_job_logs(struct dmpi_fleet *fleet, const struct dmpi_member *job,
                   const struct dmpi_job_logs_opts *opts, const struct dmpi_streams *streams,
                   const struct dmpi_ctl *ctl, struct dmpi_err *err)
 {
+    struct dmpi_ranklog *ranklog = NULL;
     struct dmpi_follow f = DMPI_FOLLOW_INIT;
     f.id = job->id;
     f.streams = *streams;
@@ -120,11 +122,24 @@ int dmpi_job_logs(struct dmpi_fleet *fleet, const struct dmpi_member *job,
     f.since_ns = opts->since_ns;
     if (f.once && f.tail == 0)
         return 0;
+    if (opts->output && !job->tags[0])
+        return dmpi_err_set(
+            err, DMPI_EINVAL,
+            "job %s: it was started without --tag or --output: its log does not tell "
+            "which rank printed what",
+            job->job);
     if (dmpi_fleet_engine(&f.engine, fleet, job->node, ctl, err) < 0)
         return -1;
-    if (dmpi_follow_run(&f, ctl, err) < 0)
-        return dmpi_err_wrap(err, "job %s: logs", job->job);
-    return 0;
+    if (job->tags[0] && dmpi_ranklog_open(&ranklog, streams, strcmp(job->tags, "show") == 0,
+                                          opts->output, job->ranks, err) < 0)
+        return -1;
+    if (ranklog)
+        f.streams = dmpi_ranklog_streams(ranklog);
+    int rc = dmpi_follow_run(&f, ctl, err);
+    struct dmpi_err late;
+    if (dmpi_ranklog_close(ranklog, rc == 0 ? err : &late) < 0)
+        rc = -1;
+    return rc < 0 ? dmpi_err_wrap(err, "job %s: logs", job->job) : 0;
 }
 
 // --- several jobs at once --------------------------------------------------------------------

@@ -30,11 +30,13 @@ json_t *dmpi_jobs_json(const struct dmpi_state *state);
 struct dmpi_job_logs_opts {
     bool follow; // until the job ends
     bool timestamps;
-    int64_t tail;     // last lines only; negative: all
+    int64_t tail;       // last lines only; negative: all
+    const char *output; // folder for the output of each rank (job/ranklog.h); NULL: none
     int64_t since_ns; // what it printed since then (nanoseconds since the epoch); 0: from the start
 };
 
 // Writes the job's output to streams, each byte once also when the connection breaks on the way.
+// DMPI_EINVAL: output of a job whose lines do not tell their rank.
 int dmpi_job_logs(struct dmpi_fleet *fleet, const struct dmpi_member *job,
                   const struct dmpi_job_logs_opts *opts, const struct dmpi_streams *streams,
                   const struct dmpi_ctl *ctl, struct dmpi_err *err);

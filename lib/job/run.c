@@ -13,6 +13,7 @@
 #include "fleet/parallel.h"
 #include "job/name.h"
 #include "job/fate.h"
+#include "job/ranklog.h"
 #include "job/ranks.h"
 #include "job/run_impl.h"
 #include "mesh/files.h"
@@ -96,6 +97,25 @@ static bool has_timed_out(const struct dmpi_run *r, int64_t begun)
     return r->opts->timeout_ms && !r->stream.left && !r->stream.canceled &&
            result->exit_code == DMPI_EXIT_TERM &&
            dmpi_now_ms() - begun >= r->opts->timeout_ms - EARLY_MS;
+}
+
+// The sinks, behind who watches for silence, and what takes the ranks' lines apart where they are tagged.
+static int open_streams(struct dmpi_run *r, struct dmpi_err *err)
+{
+    const struct dmpi_run_opts *o = r->opts;
+    struct dmpi_streams to = o->streams;
+    if ((o->tag || o->output) &&
+        dmpi_ranklog_open(&r->ranklog, &to, o->tag, o->output, r->result->np, err) < 0)
+        return -1;
+    if (r->ranklog)
+        to = dmpi_ranklog_streams(r->ranklog);
+    r->stall = (struct dmpi_stall){.fleet = r->fleet,
+                                   .cluster = r->spec->name,
+                                   .quiet_ms = o->detach ? 0 : o->stall_ms,
+                                   .tell = o->on_stall,
+                                   .arg = o->arg};
+    r->stream.streams = dmpi_stall_streams(&r->stall, &to);
+    return 0;
 }
 
 static int attend(void *arg, struct dmpi_err *err)
@@ -193,16 +213,15 @@ static int perform(struct dmpi_run *r, struct dmpi_err *err)
     r->stream.on_cancel = r->opts->on_cancel;
     r->stream.arg = r->opts->arg;
     r->stream.stdin_fd = r->opts->detach ? -1 : r->opts->stdin_fd;
-    r->stall = (struct dmpi_stall){.fleet = r->fleet,
-                                   .cluster = r->spec->name,
-                                   .quiet_ms = r->opts->detach ? 0 : r->opts->stall_ms,
-                                   .tell = r->opts->on_stall,
-                                   .arg = r->opts->arg};
-    r->stream.streams = dmpi_stall_streams(&r->stall, &r->opts->streams);
-    int rc = dmpi_run_begin(r, err);
+    int rc = open_streams(r, err);
+    if (rc == 0)
+        rc = dmpi_run_begin(r, err);
     bool started = rc == 0;
     if (rc == 0)
         rc = go(r, err);
+    struct dmpi_err late;
+    if (dmpi_ranklog_close(r->ranklog, rc == 0 ? err : &late) < 0)
+        rc = -1;
     clean(r, started);
     return rc;
 }

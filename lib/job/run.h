@@ -25,6 +25,8 @@ struct dmpi_run_opts {
     struct dmpi_strv words; // JOB, FILE, DIR or program, then arguments
     bool program;           // words are a program of the image (after `--`)
     int np, slots;
+    bool tag;           // show with each line which rank printed it
+    const char *output; // folder for the output of each rank (job/ranklog.h); NULL: none
     int restarts; // how often the job is started again when it failed; not with standard input
     struct dmpi_strv env; // KEY=VALUE
     struct dmpi_strv mca; // KEY=VALUE

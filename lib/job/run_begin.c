@@ -49,6 +49,9 @@ static int create_as(struct dmpi_run *r, int index, struct dmpi_err *err)
                                  .index = index,
                                  .job = r->result->job,
                                  .name = r->opts->name,
+                                 .tags = r->opts->tag      ? "show"
+                                         : r->opts->output ? "hide"
+                                                           : NULL,
                                  .program = r->code.label,
                                  .ranks = r->result->np,
                                  .grace_ms = (int)r->opts->grace_ms,

@@ -10,6 +10,7 @@
 #include "cluster/state.h"
 #include "job/manifest.h"
 #include "job/mca.h"
+#include "job/ranklog.h"
 #include "job/run.h"
 #include "job/stall.h"
 #include "job/stream.h"
@@ -45,6 +46,7 @@ struct dmpi_run {
     char *id; // the job's container
     struct dmpi_job_stream stream;
     struct dmpi_stall stall;
+    struct dmpi_ranklog *ranklog; // NULL: lines are not tagged
     struct dmpi_run_start start;
     struct dmpi_mesh mesh;
     struct dmpi_mca mca;

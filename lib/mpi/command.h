@@ -40,6 +40,7 @@ struct dmpi_mpi_job {
     const char *tune;     // of the user, for all; NULL: as the profiles say, else "auto"
     const char *workdir;  // NULL: where mpirun starts ranks by itself (root's home)
     int master_port;      // for MASTER_PORT; 0: not set
+    bool tag;             // each line of output begins with the number of its rank
     int restarts;         // attempts after the first that fails
     bool has_stdin;       // the job's standard input goes to rank 0
     const char *cluster;  // for the names of containers

@@ -111,6 +111,24 @@ static void add_workers(struct dmpi_buf *out, const struct dmpi_mpi_job *job,
     }
 }
 
+// Who tags the lines is the library; an image without it, or with an older one, is refused.
+static void add_tags(struct dmpi_buf *out, const struct dmpi_mpi_job *job)
+{
+    const char *refusal =
+        "dockmpi: --tag and --output need Open MPI 5 and a launcher of the present image: "
+        "`dockmpi image build launcher`, then `dockmpi up`";
+
+    if (arranges_output(job))
+        refusal = "dockmpi: --tag and --output: the image has mpirun itself arrange the output";
+    dmpi_buf_addf(out,
+                  "if %s ! grep -qs DOCKMPI_TAG " OUTPUT_LIB "; then\n"
+                  "    echo '%s' >&2\n"
+                  "    exit 125\n"
+                  "fi\n"
+                  "export DOCKMPI_TAG=\"dockmpi-${DOCKMPI_WORLD:-none} \"\n",
+                  arranges_output(job) ? "true ||" : "", refusal);
+}
+
 char *dmpi_jobfile(const struct dmpi_mpi_command *command, const struct dmpi_mpi_job *job,
                    const struct dmpi_layout *layout)
 {
@@ -132,6 +150,8 @@ char *dmpi_jobfile(const struct dmpi_mpi_command *command, const struct dmpi_mpi
 
         dmpi_buf_addf(&out, "export %.*s=%s\n", (int)len, entry, value);
     }
+    if (job->tag)
+        add_tags(&out, job);
     dmpi_buf_adds(&out, "DOCKMPI_PLAN=$DOCKMPI_PLAN${DOCKMPI_WORLD:+/$DOCKMPI_WORLD}\n"
                         "unset DOCKMPI_WORLD\n");
     if (!arranges_output(job))

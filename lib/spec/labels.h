@@ -19,6 +19,8 @@
 #define DMPI_LABEL_JOB "io.dockmpi.job"       // jobs: id
 #define DMPI_LABEL_JOBNAME                                                                         \
     "io.dockmpi.jobname" // jobs: what the user calls it; absent without a name
+#define DMPI_LABEL_TAGS                                                                            \
+    "io.dockmpi.tags" // jobs: lines of the log tell their rank, "show" or "hide"; absent: they do not
 #define DMPI_LABEL_PROGRAM "io.dockmpi.program" // jobs: what is run, for people
 #define DMPI_LABEL_RANKS "io.dockmpi.ranks"     // jobs: number of ranks
 #define DMPI_LABEL_GRACE "io.dockmpi.grace"     // jobs: milliseconds from TERM to KILL

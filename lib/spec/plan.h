@@ -65,6 +65,7 @@ struct dmpi_plan_job {
     const char *cluster;
     int index;           // N of dockmpi-CLUSTER-job-N
     const char *job;     // id
+    const char *tags;    // DMPI_LABEL_TAGS; NULL: none
     const char *name;    // what the user calls it; NULL: nothing
     const char *program; // for people
     int ranks;

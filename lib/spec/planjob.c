@@ -94,6 +94,8 @@ static json_t *labels_of(const struct dmpi_plan_job *job, const json_t *from)
     dmpi_json_set_str(labels, DMPI_LABEL_ROLE, DMPI_ROLE_JOB);
     dmpi_json_set_str(labels, DMPI_LABEL_JOB, job->job);
     dmpi_json_set_str(labels, DMPI_LABEL_PROGRAM, job->program);
+    if (job->tags)
+        dmpi_json_set_str(labels, DMPI_LABEL_TAGS, job->tags);
     if (job->name)
         dmpi_json_set_str(labels, DMPI_LABEL_JOBNAME, job->name);
     set_number(labels, DMPI_LABEL_INDEX, job->index);

@@ -113,6 +113,34 @@ try 2' 'it is started again'
 like "$err" 'attempt 2 of 2 ended with exit code 9: there is no other' 'not more often than allowed'
 exits 2 'not with standard input' on run -i --restart-on-failure 1 -- cat
 
+# Whose output it is. A launcher's image that is older than this is made anew, as the message says.
+t on run --np 1 --tag -- true
+if grep -q 'dockmpi image build launcher' <<<"$err"; then
+    ok 'the launcher is made anew' dockmpi image build launcher
+    ok 'up' dockmpi up --name "$c" --workers 2 --image cpu
+fi
+says='i=1; while [ $i -le 500 ]; do echo "line $i of $OMPI_COMM_WORLD_RANK"; i=$((i+1)); done; echo oops >&2; printf "the end"'
+ok 'run --tag' on run --tag -- sh -c "$says"
+is "$(wc -l <out) $(grep -cE '^([01]): line [0-9]+ of \1$' out) $(grep -cxE '[01]: the end' out)" '1002 1000 2' 'each line tells its rank'
+is "$(sort err)" '0: oops
+1: oops' 'on both streams'
+{ seq -f 'line %g of 1' 500; printf 'the end'; } >want.1
+ok 'run --output' on run --output ranks -- sh -c "$says"
+unlike "$out" '^[01]: ' 'shows the lines as they are'
+is "$(ls ranks)" "job.log
+rank-0.err
+rank-0.log
+rank-1.err
+rank-1.log" 'each rank has its files'
+cmp ranks/rank-1.log want.1 && pass 'with its output, to the byte' || fail 'with its output, to the byte'
+ok 'run -d --tag' on run -d --tag --job-name tagged -- sh -c "$says"
+ok 'it ends' on wait tagged
+ok 'logs --output' on logs --output later tagged
+cmp later/rank-1.log want.1 && pass 'fetches the same later' || fail 'fetches the same later'
+exits 125 'logs --output of another job' on logs --output later night-run
+one_line "$err" 'is refused in one line'
+exits 2 'run -d --output' on run -d --output ranks -- true
+
 # Keys that leave a job running, in a terminal.
 cat >leave.py <<'PY'
 import subprocess

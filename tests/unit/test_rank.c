@@ -256,7 +256,7 @@ static void test_job_attempts(void **state)
         const char *job, *output;
         int code;
     } cases[] = {
-        {"# Restarts: 2\necho $DOCKMPI_ATTEMPT; [ $DOCKMPI_ATTEMPT = 2 ] || exit 7\n",
+        {"# Job: 5\n# Restarts: 2\necho $DOCKMPI_ATTEMPT; [ $DOCKMPI_ATTEMPT = 2 ] || exit 7\n",
          "1\ndockmpi: attempt 1 of 3 ended with exit code 7: the next one begins in 1 s\n2\n", 0},
         {"# Restarts: 1\necho $DOCKMPI_RUN >run.$DOCKMPI_ATTEMPT; exit $((7 + DOCKMPI_ATTEMPT))\n",
          "dockmpi: attempt 1 of 2 ended with exit code 8: the next one begins in 1 s\n"
@@ -270,10 +270,14 @@ static void test_job_attempts(void **state)
     };
 
     (void)state;
+    put_file("hostfile", "worker-7 slots=1\n");
+    put_file("ssh", "#!/bin/sh\necho \"$*\" >>asked\n");
     for (size_t i = 0; i < DMPI_ARRAY_LEN(cases); i++) {
         put_file("job", cases[i].job);
-        check("sh -c 'export DOCKMPI_OUTER=$$; exec sh run-job'", cases[i].code, cases[i].output);
+        check("chmod 755 ssh; PATH=$PWD:$PATH sh -c 'export DOCKMPI_OUTER=$$; exec sh run-job'",
+              cases[i].code, cases[i].output);
     }
+    check("sort -u asked; rm asked ssh hostfile", 0, "worker-7 sh -s all 0 5\n");
     check("cmp run.1 run.2 && test -s run.1 && rm run.1 run.2", 0, "");
     check("ls -d dockmpi-job.* 2>/dev/null | wc -l | tr -d ' '", 0, "0\n");
 }
