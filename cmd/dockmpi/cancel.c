@@ -56,7 +56,14 @@ static int choose(struct work *w, const struct dmpi_strv *names, struct dmpi_err
     for (size_t i = 0; i < names->n; i++)
         if (add(w, names->v[i], err) < 0)
             return -1;
-    return names->n ? 0 : add(w, NULL, err);
+    if (names->n)
+        return 0;
+    for (size_t i = 0; i < state->n_nodes; i++)
+        if (state->errs[i].code != DMPI_OK && !dmpi_state_launcher(state, w->session.spec.name))
+            return dmpi_err_set(err, state->errs[i].code,
+                                "which job is the newest cannot be told, name it by its number: %s",
+                                state->errs[i].msg);
+    return add(w, NULL, err);
 }
 
 /* A number that names nothing at all. */
@@ -70,12 +77,13 @@ static int check_known(const struct work *w, struct dmpi_err *err)
     return 0;
 }
 
-static const char *outcome(const struct dmpi_cancel_job *job)
+static const char *outcome(const struct work *w, const struct dmpi_cancel_job *job)
 {
     if (job->err.code != DMPI_OK)
         return "not ended";
     if (!job->member)
-        return "its container was gone";
+        return dmpi_state_failed(&w->state) ? "its container was not found"
+                                            : "its container was gone";
     return dmpi_member_running(job->member) ? "canceled" : "had ended before";
 }
 
@@ -86,7 +94,7 @@ static void print_json(const struct work *w)
     for (size_t i = 0; i < w->n; i++) {
         json_t *o = dmpi_json_new_obj();
         dmpi_json_set_str(o, "job", w->jobs[i].id);
-        dmpi_json_set_str(o, "outcome", outcome(&w->jobs[i]));
+        dmpi_json_set_str(o, "outcome", outcome(w, &w->jobs[i]));
         dmpi_json_add(jobs, o);
     }
     for (size_t i = 0; i < w->ranks.n; i++) {
@@ -109,7 +117,7 @@ static void print_json(const struct work *w)
 static void print(const struct work *w)
 {
     for (size_t i = 0; i < w->n; i++)
-        dmpi_out_line("job %s: %s", w->jobs[i].id, outcome(&w->jobs[i]));
+        dmpi_out_line("job %s: %s", w->jobs[i].id, outcome(w, &w->jobs[i]));
     if (w->ranks.ended > 0)
         dmpi_out_note("%d process%s had outlived the job's mpirun and %s killed", w->ranks.ended,
                       w->ranks.ended == 1 ? "" : "es", w->ranks.ended == 1 ? "was" : "were");

@@ -40,7 +40,7 @@ end_job() {
         kill -s STOP "$pid"
         end_ranks "$grace"
         kill -s CONT "$pid"
-        ! gone 20 || return
+        ! gone 30 || return
         patience=20
     fi
     kill -s TERM "$pid"
