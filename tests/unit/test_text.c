@@ -43,6 +43,37 @@ static void integers(void **state)
     }
 }
 
+static void times(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t want; // -1: refused
+    } rows[] = {
+        {"1970-01-01T00:00:00Z", 0},
+        {"2026-11-21T10:11:12Z", 1795255872000000000},
+        {"2026-11-21T10:11:12.5Z", 1795255872500000000},
+        {"2026-11-21T10:11:12.000000001Z", 1795255872000000001},
+        {"2026-11-21T10:11:12.0000000019Z", 1795255872000000001},
+        {"2026-11-21T11:11:12+01:00", 1795255872000000000},
+        {"2026-11-21T05:41:12.25-04:30", 1795255872250000000},
+        {"0001-01-01T00:00:00Z", -1}, // Go's zero
+        {"2026-11-21T10:11:12", -1},
+        {"2026-11-21 10:11:12Z", -1},
+        {"2026-11-21T10:11:12+0100", -1},
+        {"2026-11-21T10:11:12Zx", -1},
+        {"2026-11-21", -1},
+        {"x", -1},
+        {"", -1},
+    };
+    (void)state;
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(rows); i++) {
+        int64_t ns = 77;
+        if (dmpi_text_time(&ns, rows[i].text) != (rows[i].want < 0 ? -1 : 0) ||
+            ns != (rows[i].want < 0 ? 77 : rows[i].want))
+            fail_msg("%s: %lld", rows[i].text, (long long)ns);
+    }
+}
+
 static void sizes(void **state)
 {
     (void)state;
@@ -194,13 +225,10 @@ static void suggestions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(integers),
-        cmocka_unit_test(sizes),
-        cmocka_unit_test(durations),
-        cmocka_unit_test(names),
-        cmocka_unit_test(terminal_text_is_harmless),
-        cmocka_unit_test(human_numbers),
-        cmocka_unit_test(prefixes),
+        cmocka_unit_test(integers),      cmocka_unit_test(times),
+        cmocka_unit_test(sizes),         cmocka_unit_test(durations),
+        cmocka_unit_test(names),         cmocka_unit_test(terminal_text_is_harmless),
+        cmocka_unit_test(human_numbers), cmocka_unit_test(prefixes),
         cmocka_unit_test(suggestions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
