@@ -69,7 +69,9 @@ struct dmpi_probe {
     char *rdma;                  // a device for RDMA; may be NULL
     char *mpi;                   // first line of `mpirun --version`; may be NULL
     char *ucx, *torch;           // versions; may be NULL
-    char *iface, *cidr;          // may be NULL
+    char *fabric;                // what UCX sees there, and the GPUs, in words; may be NULL
+    char *addr, *rival; // data address, and another network's on its interface; may be NULL
+    char *iface, *cidr; // may be NULL
     int mtu;
     struct dmpi_ports services, ranks; // where they listen; the latter: anywhere if not given
     int services_free, ranks_free;     // how many of these nobody listens on; -1 unknown

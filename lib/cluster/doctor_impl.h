@@ -51,6 +51,10 @@ int dmpi_exam_shell(struct dmpi_exam *x, const struct dmpi_mesh_worker *w, const
 void dmpi_exam_failed(struct dmpi_exam *x, const struct dmpi_mesh_worker *w,
                       const struct dmpi_err *err);
 
+// doctor_fabric.c: what `fabric probe` says, in words: transports with their devices, kinds of memory, GPUs. text is its
+// JSON on one line. NULL where it says nothing. Owned by the caller.
+char *dmpi_fabric_text(const char *text);
+
 // doctor_probe.c: every worker looks at its node; fills x->probes and judges them.
 void dmpi_exam_probe(struct dmpi_exam *x);
 

@@ -100,6 +100,9 @@ static void read_line(struct dmpi_probe *p, const char *key, const char *value, 
         read_version(&p->ucx, value);
     } else if (strcmp(key, "torch") == 0) {
         read_version(&p->torch, value);
+    } else if (strcmp(key, "fabric") == 0) {
+        free(p->fabric);
+        p->fabric = dmpi_fabric_text(value);
     } else if (strcmp(key, "rdma") == 0) {
         read_version(&p->rdma, value);
     } else if (strcmp(key, "memlock") == 0) {
@@ -135,6 +138,9 @@ void dmpi_probe_clear(struct dmpi_probe *probe)
     free(probe->ucx);
     free(probe->torch);
     free(probe->rdma);
+    free(probe->fabric);
+    free(probe->addr);
+    free(probe->rival);
     dmpi_strv_free(&probe->refused);
     free(probe->iface);
     free(probe->cidr);
@@ -217,6 +223,16 @@ static void judge_network(struct dmpi_report *r, const struct dmpi_probe *p)
     if (p->iface)
         dmpi_report_add(r, DMPI_GOOD, "interface", p->node, NULL, "data over %s, %s, MTU %d",
                         p->iface, p->cidr ? p->cidr : "network unknown", p->mtu);
+    if (p->iface && p->rival)
+        dmpi_report_add(
+            r, DMPI_DOUBTFUL, "interface", p->node,
+            "give the first address as addr, or give the other a label (ip addr add ... "
+            "label IFACE:1)",
+            "%s carries %s and %s; Open MPI knows only the first address of an interface, "
+            "and jobs hang where that is not the data address",
+            p->iface, p->addr, p->rival);
+    if (p->fabric)
+        dmpi_report_add(r, DMPI_GOOD, "fabric", p->node, NULL, "%s", p->fabric);
 }
 
 // --- comparing nodes ---------------------------------------------------------------------------

@@ -33,7 +33,9 @@ static const char probe_script[] =
     "echo \"torch $(\"$1\" -c 'import importlib.util, os\n"
     "where = os.path.dirname(importlib.util.find_spec(\"torch\").origin)\n"
     "exec(open(os.path.join(where, \"version.py\")).read())\n"
-    "print(__version__)' 2>/dev/null)\"\n";
+    "print(__version__)' 2>/dev/null)\"\n"
+    "f=/usr/lib/dockmpi/fabric; [ ! -x $f ] || echo \"fabric $($f probe 2>/dev/null | tr -d "
+    "'\\n')\"\n";
 
 static long long wall_ms(void)
 {
@@ -50,9 +52,11 @@ static int count_free(const struct dmpi_ports *ports, const struct dmpi_port_set
     return n;
 }
 
-static void count_ports(struct dmpi_probe *p, const struct dmpi_ports *ports,
-                        const struct dmpi_buf *text)
+// Ports, and whether Open MPI would find the data address. addr: that of the worker.
+static void use_facts(struct dmpi_probe *p, const struct dmpi_spec *spec, const char *addr,
+                      const struct dmpi_buf *text)
 {
+    const struct dmpi_ports *ports = &spec->ports;
     struct dmpi_facts facts DMPI_AUTO(dmpi_facts_free) = {0};
     struct dmpi_err ignored = DMPI_ERR_INIT; // unknown, then
     const struct dmpi_ports usual = {DMPI_PORT_FIRST, DMPI_PORT_LAST};
@@ -63,6 +67,10 @@ static void count_ports(struct dmpi_probe *p, const struct dmpi_ports *ports,
     p->services_free = count_free(&p->services, &facts.listening);
     if (dmpi_ports_given(ports))
         p->ranks_free = count_free(&p->ranks, &facts.listening);
+    p->addr = dmpi_xstrdup(addr);
+    // With one node there is nobody to be found.
+    if (spec->n_nodes > 1 && !dmpi_addr_is_loopback(addr))
+        p->rival = dmpi_xstrdup(dmpi_facts_rival(&facts, addr));
 }
 
 static void load_of(struct dmpi_probe *p, const struct dmpi_exam *x)
@@ -136,13 +144,13 @@ static void probe_one(size_t i, void *arg)
     probe_limits(p, x, w);
     dmpi_strv_add(&args, w->interpreter ? w->interpreter : "python3");
     long long asked = wall_ms();
-    dmpi_autofree char *script = dmpi_xasprintf("%s%s", probe_script, dmpi_ports_sh);
+    dmpi_autofree char *script = dmpi_xasprintf("%s%s", probe_script, dmpi_facts_sh);
     if (dmpi_exam_shell(x, w, script, &args, &out, &err) < 0) {
         dmpi_exam_failed(x, w, &err);
         return;
     }
     dmpi_probe_parse(p, dmpi_buf_str(&out), asked, wall_ms());
-    count_ports(p, &x->spec->ports, &out);
+    use_facts(p, x->spec, w->addr, &out);
 }
 
 void dmpi_exam_probe(struct dmpi_exam *x)

@@ -10,6 +10,11 @@ const char dmpi_ports_sh[] =
 #include "spec/ports.sh.inc"
     "ports_alone\n";
 
+const char dmpi_facts_sh[] =
+#include "spec/ports.sh.inc"
+#include "spec/facts.sh.inc"
+    "facts\n";
+
 static const char worker_sh[] =
 #include "spec/ports.sh.inc"
 #include "spec/facts.sh.inc"

@@ -24,6 +24,8 @@
 
 // A complete script that prints the listening ports alone, with the markers of the facts (mesh/facts.h).
 extern const char dmpi_ports_sh[];
+// The same for all facts.
+extern const char dmpi_facts_sh[];
 
 // Entrypoint arrays, owned by the caller. ttl_s: seconds without use after which it ends, 0: never. sshd: path inside the image, NULL to look for it there.
 // devices: paths in the container, besides those of GPUs, whose groups are facts; NULL: none.

@@ -33,6 +33,7 @@ unlike "$(grep -vE '^warn +network ' <<<"$out")" '^(fail|warn)' 'with nothing to
 like "$out" '^ok +engine +h1 +Docker 20\.10.* API 1\.41' 'it tells the engines'
 like "$out" "^ok +interface +h1 +data over ens5, $LAB_SUBNET\.0/24, MTU 1500" 'the interfaces'
 like "$out" '^ok +network +all +all workers reach each other on any port: latency .* ms, .* MiB/s' 'the network'
+like "$out" '^ok +fabric +h1 +UCX goes over .*tcp/ens5.*, from memory of host.*; no GPU$' 'what UCX and GPUs there are'
 like "$out" '^ok +mpi +all +mpirun \(Open MPI\) 5\.' 'and the version of Open MPI'
 is "$(on_hosts h0 h1 h2)" '' 'nothing of it is left'
 doctor 0 'the same as JSON' --json

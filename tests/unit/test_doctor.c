@@ -12,6 +12,7 @@
 
 #include "base/mem.h"
 #include "cluster/doctor.h"
+#include "cluster/doctor_impl.h"
 
 static char a[] = "a", b[] = "b", five[] = "5.0", four[] = "4.1", e0[] = "e0", e1[] = "e1";
 
@@ -55,6 +56,57 @@ static void reads_a_probe(void **state)
     assert_null(p.ucx);
     assert_int_equal(p.limit, 0);
     dmpi_probe_clear(&p);
+}
+
+// What `fabric probe` says, in words.
+static void tells_the_fabric(void **state)
+{
+    static const struct {
+        const char *json, *text; // NULL: nothing
+    } cases[] = {
+        {"", NULL},
+        {"no JSON", NULL},
+        {"{}", "UCX goes over no network, from memory of no kind that it tells; no GPU"},
+        {"{\"ucx\":{\"memory_types\":[\"host\",\"cuda\"],\"domains\":[{\"transports\":["
+         "{\"transport\":\"tcp\",\"device\":\"lo\"},{\"transport\":\"tcp\",\"device\":\"e0\"},"
+         "{\"transport\":\"tcp\",\"device\":\"e0\"},{\"transport\":\"posix\",\"device\":\"memory\"}"
+         ","
+         "{\"transport\":7}]}]},\"gpus\":[{\"model\":\"T4\"},{\"model\":\"T4\"},"
+         "{\"vendor\":\"AMD\",\"large_bar\":false}]}",
+         "UCX goes over tcp/e0, from memory of host, cuda; 2 x T4, 1 x AMD (no large BAR)"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(cases); i++) {
+        dmpi_autofree char *line = dmpi_xasprintf("fabric %s\n", cases[i].json);
+        struct dmpi_probe p = {0};
+        dmpi_probe_parse(&p, line, 0, 0);
+        assert_string_equal(p.fabric ? p.fabric : "-", cases[i].text ? cases[i].text : "-");
+        dmpi_probe_clear(&p);
+    }
+}
+
+static void warns_of_a_rival(void **state)
+{
+    static char addr[] = "10.0.0.5", rival[] = "192.168.1.2", tells[] = "UCX goes over tcp/e0";
+    struct dmpi_probe p = {.node = a,
+                           .shm = 1 << 30,
+                           .disk = 100LL << 30,
+                           .iface = e0,
+                           .addr = addr,
+                           .rival = rival,
+                           .fabric = tells};
+    struct dmpi_report r = {0};
+
+    (void)state;
+    dmpi_probes_judge(&r, &p, 1);
+    assert_non_null(find(&r, "interface", DMPI_DOUBTFUL));
+    assert_string_equal(
+        find(&r, "interface", DMPI_DOUBTFUL)->text,
+        "e0 carries 10.0.0.5 and 192.168.1.2; Open MPI knows only the first address of "
+        "an interface, and jobs hang where that is not the data address");
+    assert_string_equal(find(&r, "fabric", DMPI_GOOD)->text, tells);
+    dmpi_report_free(&r);
 }
 
 static void judges(void **state)
@@ -253,6 +305,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_a_probe),          cmocka_unit_test(judges),
+        cmocka_unit_test(tells_the_fabric),       cmocka_unit_test(warns_of_a_rival),
         cmocka_unit_test(judges_what_nodes_have), cmocka_unit_test(slow_answers_hide_skew),
         cmocka_unit_test(reads_a_dial),           cmocka_unit_test(judges_dials),
     };
