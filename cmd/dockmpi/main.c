@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "app.h"
@@ -174,6 +175,16 @@ static void open_standard_streams(void)
             _exit(DMPI_EXIT_FAILED); /* nobody can be told why */
 }
 
+/* A node takes three descriptors and the usual limit of 1024 is there for select() alone, which nothing here uses. */
+static void allow_many_files(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == files.rlim_max)
+        return;
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+}
+
 static int start_signals(void)
 {
     struct dmpi_err err = DMPI_ERR_INIT;
@@ -189,6 +200,7 @@ int main(int argc, char **argv)
 {
     open_standard_streams();
     dmpi_secret_process();
+    allow_many_files();
     if (start_signals() != 0)
         return DMPI_EXIT_FAILED;
     app_ctl = (struct dmpi_ctl){.deadline_ms = 0, .cancel_fd = dmpi_sig_cancel_fd()};

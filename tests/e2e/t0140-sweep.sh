@@ -6,7 +6,10 @@
 . "$(dirname "$0")/lib.sh"
 need_image launcher
 ok 'the library that makes calls fail is built' make -s -C "$E2E_ROOT" sweep-lib
-DOCKMPI=$E2E_ROOT/build/dockmpi
+export DOCKMPI=$E2E_ROOT/build/dockmpi
+
+# shellcheck disable=SC2016 # the inner shell's variable
+ok 'few open files for select(), which is not used, are no limit' sh -c 'ulimit -Sn 8 && exec "$DOCKMPI" ps'
 
 # sweep TITLE POINTS CASE...
 sweep() {
