@@ -86,6 +86,7 @@ static bool member_parse(struct dmpi_member *out, const json_t *entry, size_t no
     out->program = label(labels, DMPI_LABEL_PROGRAM);
     out->ranks = label_int(labels, DMPI_LABEL_RANKS);
     add_volumes(&out->volumes, entry);
+    out->unkept = dmpi_json_str(labels, DMPI_LABEL_UNKEPT) != NULL;
     out->grace_ms = label_int(labels, DMPI_LABEL_GRACE);
     return true;
 }

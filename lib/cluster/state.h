@@ -38,6 +38,7 @@ struct dmpi_member {
     char *job_name; // what the user calls it; "": nothing
     char *program;
     int ranks;
+    bool unkept;              // job: nothing of it is wanted after its end
     int64_t grace_ms;         // job: what its ranks have between TERM and KILL
     int64_t created;          // seconds since the epoch
     int64_t started;          // jobs only; milliseconds since the epoch, 0: never

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "engine/containers.h"
 #include "fleet/fleet.h"
 
@@ -66,5 +67,34 @@ void dmpi_unstarted_drop(struct dmpi_fleet *fleet, const struct dmpi_state *stat
             is_created(&created, engine, m->id, ctl, &err) < 0 ||
             (created && dmpi_container_remove(engine, ctl, m->id, false, true, &err) < 0))
             dmpi_debug("job %s, which was never started: %s", m->job, err.msg);
+    }
+}
+
+bool dmpi_job_unkept(const struct dmpi_member *member, int64_t finished, int64_t now)
+{
+    return member->role == DMPI_JOB && member->unkept && strcmp(member->state, "exited") == 0 &&
+           finished > 0 && now - finished > DMPI_UNKEPT_MS;
+}
+
+void dmpi_unkept_drop(struct dmpi_fleet *fleet, const struct dmpi_state *state, const char *cluster,
+                      const struct dmpi_ctl *ctl)
+{
+    int64_t now = (int64_t)time(NULL) * 1000;
+    for (size_t i = 0; i < state->n; i++) {
+        const struct dmpi_member *m = &state->members[i];
+        struct dmpi_engine *engine;
+        struct dmpi_err err = DMPI_ERR_INIT;
+        dmpi_json_auto json_t *info = NULL;
+        int64_t ns = 0;
+        // Only these few are asked when they ended.
+        if (strcmp(m->cluster, cluster) != 0 || !dmpi_job_unkept(m, 1, now))
+            continue;
+        if (dmpi_fleet_engine(&engine, fleet, m->node, ctl, &err) < 0 ||
+            dmpi_container_inspect(engine, ctl, m->id, &info, &err) < 0)
+            continue;
+        const char *at = dmpi_json_str(dmpi_json_obj(info, "State"), "FinishedAt");
+        if (at && dmpi_text_time(&ns, at) == 0 && dmpi_job_unkept(m, ns / 1000000, now) &&
+            dmpi_container_remove(engine, ctl, m->id, false, true, &err) < 0)
+            dmpi_debug("job %s, whose client has gone: %s", m->job, err.msg);
     }
 }

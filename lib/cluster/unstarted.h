@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Jobs whose client was ended between creating and starting their container: nobody will start them.
+// Jobs whose client was ended too early: between creating and starting their container, so that nobody will start
+// them; or before it could remove that of a job of which nothing was to be kept.
 #ifndef DMPI_CLUSTER_UNSTARTED_H
 #define DMPI_CLUSTER_UNSTARTED_H
 
@@ -27,5 +28,16 @@ int dmpi_job_started_wait(struct dmpi_engine *engine, const struct dmpi_member *
 // Removes all of them from a cluster, which is `state`'s. What fails harms nobody: the next one tries again.
 void dmpi_unstarted_drop(struct dmpi_fleet *fleet, const struct dmpi_state *state,
                          const char *cluster, const struct dmpi_ctl *ctl);
+
+// A client removes the container of such a job as soon as it has its exit code.
+#define DMPI_UNKEPT_MS ((int64_t)60000)
+
+// Whether the member is a job that ended so long ago that its client will not remove it any more. Milliseconds
+// since the epoch; finished 0: not known.
+bool dmpi_job_unkept(const struct dmpi_member *member, int64_t finished, int64_t now);
+
+// Removes all of these from a cluster, too.
+void dmpi_unkept_drop(struct dmpi_fleet *fleet, const struct dmpi_state *state, const char *cluster,
+                      const struct dmpi_ctl *ctl);
 
 #endif

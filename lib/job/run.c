@@ -155,6 +155,7 @@ static int attend(void *arg, struct dmpi_err *err)
 static void drop_old_jobs(const struct dmpi_run *r)
 {
     dmpi_unstarted_drop(r->fleet, &r->state, r->spec->name, r->ctl);
+    dmpi_unkept_drop(r->fleet, &r->state, r->spec->name, r->ctl);
     const struct dmpi_member *ended[ENDED_MAX * 2];
     size_t n = 0;
     for (size_t i = r->state.n; i-- > 0 && n < DMPI_ARRAY_LEN(ended);) { // the newest come last

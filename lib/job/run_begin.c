@@ -54,6 +54,7 @@ static int create_as(struct dmpi_run *r, int index, struct dmpi_err *err)
                                                            : NULL,
                                  .program = r->code.label,
                                  .ranks = r->result->np,
+                                 .unkept = !r->opts->keep,
                                  .grace_ms = (int)r->opts->grace_ms,
                                  .workdir = r->workdir};
     // An engine goes on to create what we have given up waiting for, and then nobody would remove it:

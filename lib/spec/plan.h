@@ -69,6 +69,7 @@ struct dmpi_plan_job {
     const char *name;    // what the user calls it; NULL: nothing
     const char *program; // for people
     int ranks;
+    bool unkept;                 // nothing of it is wanted after its end
     int grace_ms;                // of the ranks when the job is ended
     const char *workdir;         // NULL: the launcher's
     const struct dmpi_strv *env; // added to the launcher's; may be NULL

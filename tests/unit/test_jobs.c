@@ -223,6 +223,23 @@ static void names_jobs(void **unused)
     assert_non_null(strstr(err.msg, "job 2, which has ended: `dockmpi jobs --prune`"));
 }
 
+static void drops_what_is_not_kept(void **unused)
+{
+    (void)unused;
+    struct dmpi_member job = members[3];
+    const int64_t now = 1700000100000, old = now - DMPI_UNKEPT_MS - 1;
+    assert_false(dmpi_job_unkept(&job, old, now));
+    job.unkept = true;
+    assert_true(dmpi_job_unkept(&job, old, now));
+    assert_false(dmpi_job_unkept(&job, old + 2, now));
+    assert_false(dmpi_job_unkept(&job, 0, now));
+    job.state = running;
+    assert_false(dmpi_job_unkept(&job, old, now));
+    job.state = exited;
+    job.role = DMPI_WORKER;
+    assert_false(dmpi_job_unkept(&job, old, now));
+}
+
 static void reads_what_is_left(void **unused)
 {
     (void)unused;
@@ -254,10 +271,15 @@ static void reads_what_is_left(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(finds_jobs),       cmocka_unit_test(shows_jobs),
-        cmocka_unit_test(targets),          cmocka_unit_test(refuses_targets),
-        cmocka_unit_test(nothing_to_prune), cmocka_unit_test(never_started),
-        cmocka_unit_test(names_jobs),       cmocka_unit_test(reads_what_is_left),
+        cmocka_unit_test(finds_jobs),
+        cmocka_unit_test(shows_jobs),
+        cmocka_unit_test(targets),
+        cmocka_unit_test(refuses_targets),
+        cmocka_unit_test(nothing_to_prune),
+        cmocka_unit_test(never_started),
+        cmocka_unit_test(names_jobs),
+        cmocka_unit_test(reads_what_is_left),
+        cmocka_unit_test(drops_what_is_not_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
