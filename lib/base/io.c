@@ -188,3 +188,19 @@ char *dmpi_io_join(const char *dir, const char *name)
         return dmpi_xstrdup(name);
     return dmpi_xasprintf("%s%s%s", dir, dir[n - 1] == '/' ? "" : "/", name);
 }
+
+mode_t dmpi_io_umask(void)
+{
+    const mode_t usual = 022; // before Linux 4.7 nobody tells
+    char line[256];
+    unsigned mask;
+    FILE *status = fopen("/proc/self/status", "re");
+    mode_t found = usual;
+    while (status && fgets(line, sizeof(line), status)) {
+        if (sscanf(line, "Umask: %o", &mask) == 1)
+            found = (mode_t)mask & 0777;
+    }
+    if (status)
+        fclose(status);
+    return found;
+}

@@ -24,6 +24,9 @@ int dmpi_io_write_file_atomic(const char *path, const void *data, size_t len, mo
 // Makes path and the folders above it that are missing, with the given mode (less the umask).
 int dmpi_io_mkdirs(const char *path, mode_t mode, struct dmpi_err *err);
 
+// The umask of this process. umask() could only tell it by changing it, for all threads.
+mode_t dmpi_io_umask(void);
+
 // $HOME, or the password database's entry, or "/". Owned by the caller, never NULL.
 char *dmpi_io_home(void);
 

@@ -56,7 +56,7 @@ static void check_security(struct dmpi_exam *x, const char *node, const json_t *
                             "a rootless engine: its \"host\" network is not the host's");
         if (text && strstr(text, "name=userns"))
             dmpi_report_add(x->report, DMPI_BAD, "engine", node,
-                            "set \"userns-remap\" back, or add --option userns=host to that node",
+                            "take userns-remap out of the engine's configuration",
                             "user namespaces are remapped: host networking is refused");
     }
 }

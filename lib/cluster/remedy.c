@@ -32,6 +32,10 @@ static const struct {
      "the engine itself lacks that capability: take it out of the image profile"},
     {"exec: \"/bin/sh\"", "the image must contain a shell (/bin/sh)"},
     {"No such image", "build it with `dockmpi image build`, or load it on the node"},
+    {"when user namespaces are enabled",
+     "dockmpi needs the host's network, which an engine with userns-remap refuses: take that out "
+     "of "
+     "the engine's configuration; `up --user` makes containers without root"},
     {"cannot allocate memory", "the node is out of memory"},
     {"no sshd in this image",
      "install openssh-server in the image, or correct sshd: in its image.yaml"},

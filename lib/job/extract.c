@@ -147,7 +147,7 @@ static int add_dir(struct dmpi_extract *x, const struct dmpi_tar_entry *entry, c
     if ((x->n_dirs & (x->n_dirs - 1)) == 0) // grows at powers of two
         x->dirs = dmpi_xreallocarray(x->dirs, x->n_dirs ? x->n_dirs * 2 : 1, sizeof(*x->dirs));
     x->dirs[x->n_dirs++] = (struct dmpi_extract_dir){
-        .path = dmpi_xstrdup(path), .mode = entry->mode & MODE_KEPT, .mtime = entry->mtime};
+        .path = dmpi_xstrdup(path), .mode = entry->mode & x->kept, .mtime = entry->mtime};
     return 0;
 }
 
@@ -206,7 +206,7 @@ static int begin_file(struct dmpi_extract *x, const struct dmpi_tar_entry *entry
     if (x->fd < 0)
         return failed(x, path, err);
     x->name = dmpi_xstrdup(name);
-    x->mode = entry->mode & MODE_KEPT;
+    x->mode = entry->mode & x->kept;
     x->mtime = entry->mtime;
     return 0;
 }
@@ -360,6 +360,7 @@ int dmpi_extract_open(struct dmpi_extract *x, const char *root, const char *top,
     *x = (struct dmpi_extract){.root_name = dmpi_xstrdup(root),
                                .top = dmpi_xstrdup(top),
                                .as = dmpi_xstrdup(as),
+                               .kept = MODE_KEPT & ~(uint32_t)dmpi_io_umask(),
                                .parent_fd = -1,
                                .fd = -1};
     const struct dmpi_tar_handler handler = {

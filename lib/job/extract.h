@@ -23,6 +23,7 @@ struct dmpi_extract {
     int fd;           // file being written, -1
     char *name, *tmp; // of it in parent_fd; tmp: to be renamed to name
     uint32_t mode;
+    uint32_t kept; // bits of a mode that an archive may set: no set-uid, and less the umask
     int64_t mtime;
     struct dmpi_extract_dir *dirs; // to get mode and time at the end
     size_t n_dirs;

@@ -65,6 +65,11 @@ done
 is "$(containers "$b" | xargs docker inspect | grep -c open-sesame)" 0 'nor do engines know it'
 unset SESAME_TOKEN
 
+# What cp brings has the modes that umask leaves.
+docker exec "dockmpi-$b-worker-0" sh -c 'mkdir /tmp/d && echo x >/tmp/d/f && chmod 777 /tmp/d /tmp/d/f && chmod u+s /tmp/d/f'
+ok 'cp' sh -c 'umask 027; exec "$@"' sh "$DOCKMPI" cp --name "$b" worker-0:/tmp/d .
+is "$(stat -c '%a %U' d d/f | tr '\n' ' ')" "750 $(id -un) 750 $(id -un) " 'umask counts, and nothing is set-uid'
+
 # A client that crashes leaves no memory behind, and nobody but root may look into one that lives.
 cat >crash.py <<'EOF'
 import os, resource, signal, subprocess, sys, time

@@ -64,4 +64,6 @@ nodes: [ { name: here, docker: "unix:///var/run/docker.sock", image: launcher, w
 EOF
 ok 'a name of the image, in a cluster file' dockmpi up -f lab.yaml
 is "$(dockmpi run -f lab.yaml -- id -u)" 65534 'is that user'
+is "$(find "$XDG_CONFIG_HOME"/dockmpi "$XDG_CACHE_HOME"/dockmpi \( -type f ! -perm 600 \) -o \( -type d ! -perm 700 \) 2>/dev/null)" '' 'what is noted of it here is for its user only'
+[ -n "$(find "$XDG_CONFIG_HOME" "$XDG_CACHE_HOME" -type f)" ] && pass 'there is some' || fail 'there is some'
 ok 'down' dockmpi down -f lab.yaml

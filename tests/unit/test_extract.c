@@ -225,6 +225,23 @@ static void drops_set_user_id(void **state)
     assert_int_equal(st.st_mtime, 1000);
 }
 
+static void honours_umask(void **state)
+{
+    (void)state;
+    struct dmpi_tar_entry entry = FILE_ENTRY("x", 1);
+    entry.mode = 0777;
+    struct dmpi_err err = DMPI_ERR_INIT;
+    struct dmpi_buf tar DMPI_AUTO(dmpi_buf_free) = archive_of(&entry, 1);
+    mode_t before = umask(027);
+    int rc = extract(&tar, "x", "masked", 512, &err);
+    umask(before);
+    assert_int_equal(rc, 0);
+    struct stat st;
+    assert_int_equal(stat("in/masked", &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0750);
+    assert_int_equal(unlink("in/masked"), 0);
+}
+
 static void leaves_nothing_incomplete(void **state)
 {
     (void)state;
@@ -326,6 +343,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(replaces_what_is_there, make_base, drop_base),
         cmocka_unit_test_setup_teardown(keeps_what_is_no_file, make_base, drop_base),
         cmocka_unit_test_setup_teardown(drops_set_user_id, make_base, drop_base),
+        cmocka_unit_test_setup_teardown(honours_umask, make_base, drop_base),
         cmocka_unit_test_setup_teardown(leaves_nothing_incomplete, make_base, drop_base),
         cmocka_unit_test_setup_teardown(round_trip, make_base, drop_base),
         cmocka_unit_test_setup_teardown(content_goes_into_the_folder, make_base, drop_base),
