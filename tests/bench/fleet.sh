@@ -61,7 +61,7 @@ bench_fleet-up() {
         sample own "${fleet_tool[@]}" up -f "$tmp/fleet.yaml"
         fleet_do down
         value=$("$bench/floor" "floor-$name" "${pairs[@]}") || die 'floor failed'
-        floor+=("$value")
+        floor+=("${value%% *}")
         sample hand ssh "${fleet_ssh[@]}" "ubuntu@$(fleet_address h1)" true
         [ "$i" -gt 0 ] || { own=() && floor=() && hand=(); }
     done
@@ -69,6 +69,48 @@ bench_fleet-up() {
         -v as="$(spread "${own[@]}")" -v bs="$(spread "${floor[@]}")" 'BEGIN {
         printf "%-34s %9.1f ms (%s)  against %9.1f ms (%s) and a handshake of %.1f ms  ratio %.2f  goal 1.25\n",
             "up on four ssh hosts, cold", a, as, b, bs, h, (a - h) / b }'
+}
+
+# A connection to each host and a channel through it, all at once, as a client needs them; no shell is started.
+fleet_shake() {
+    local host pids=()
+    for host in "${fleet_hosts[@]}"; do
+        ssh "${fleet_ssh[@]}" -W 127.0.0.1:22 "ubuntu@$(fleet_address "$host")" >/dev/null 2>&1 </dev/null & pids+=($!)
+    done
+    wait "${pids[@]}"
+}
+
+# ps and down against the same engine calls in parallel over tunnels that are open, and the handshakes that the
+# client needs for its own connections.
+bench_faults() {
+    local ps=() down=() list=() remove=() shake=() i begin listed removed pairs=() host
+    need_fleet
+    fleet_do image push small
+    pairs=("$tmp/h0.sock" dockmpi/launcher)
+    for host in "${fleet_hosts[@]}"; do pairs+=("$tmp/$host.sock" dockmpi/launcher); done
+    for ((i = 0; i <= repeat; i++)); do
+        fleet_do up
+        sample ps "${fleet_tool[@]}" ps -f "$tmp/fleet.yaml"
+        sample down "${fleet_tool[@]}" down -f "$tmp/fleet.yaml"
+        read -r _ listed removed < <("$bench/floor" "floor-$name" "${pairs[@]}") || die 'floor failed'
+        list+=("$listed") && remove+=("$removed")
+        begin=${EPOCHREALTIME/./}
+        fleet_shake
+        shake+=("$(awk -v us=$((${EPOCHREALTIME/./} - begin)) 'BEGIN { print us / 1000 }')")
+        # shellcheck disable=SC2034 # lists are used by name
+        [ "$i" -gt 0 ] || { ps=() && down=() && list=() && remove=() && shake=(); }
+    done
+    fleet_ratio 'ps on four ssh hosts' ps list
+    fleet_ratio 'down on four ssh hosts' down remove
+}
+
+# Our own times, those of the bare calls, and `shake`.
+fleet_ratio() {
+    local -n ours=$2 bare=$3
+    awk -v what="$1" -v a="$(median "${ours[@]}")" -v as="$(spread "${ours[@]}")" -v b="$(median "${bare[@]}")" \
+        -v bs="$(spread "${bare[@]}")" -v h="$(median "${shake[@]}")" 'BEGIN {
+        printf "%-34s %9.1f ms (%s)  against %9.1f ms (%s) and handshakes of %.1f ms  ratio %.2f  goal 1.25\n",
+            what, a, as, b, bs, h, a / (b + h) }'
 }
 
 fleet_forget() {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// What the engine alone needs to bring containers up: create, put an archive, start, for all of
-// them at once over connections that are ready. Written straight on libcurl, without any code of
+// What the engine alone needs to bring containers up (create, put an archive, start), to list them and to
+// take them down (list, remove), for all of them at once over connections that are ready. Written straight on libcurl, without any code of
 // dockmpi, so that the benchmark has something to compare with.
 //
 // usage: floor PREFIX SOCKET IMAGE [SOCKET IMAGE]...
 // Starts one container PREFIX-I for each IMAGE on the engine at SOCKET (of this machine, or the end of
-// a tunnel), prints the milliseconds that this took on stdout, and removes the containers again.
+// a tunnel), lists what each engine has, removes them again, and prints the milliseconds that each of the
+// three took on stdout.
 
 #include <curl/curl.h>
 #include <pthread.h>
@@ -23,6 +24,7 @@ struct container {
     const char *socket;
     const char *image;
     char name[128];
+    bool again; // its engine is that of an earlier one
     bool ok;
 };
 
@@ -129,13 +131,21 @@ static bool connect_engine(struct container *c)
     return c->curl && call(c, "GET", "/_ping", NULL, NULL, 0);
 }
 
+// Once for each engine.
+static void *list(void *arg)
+{
+    struct container *c = arg;
+    c->ok = c->again || call(c, "GET", "/containers/json?all=1", NULL, NULL, 0);
+    return NULL;
+}
+
 static void *take_down(void *arg)
 {
     struct container *c = arg;
     char path[256];
+    list(c);
     snprintf(path, sizeof(path), "/containers/%s?force=1&v=1", c->name);
-    call(c, "DELETE", path, NULL, NULL, 0);
-    curl_easy_cleanup(c->curl);
+    c->ok = call(c, "DELETE", path, NULL, NULL, 0) && c->ok;
     return NULL;
 }
 
@@ -156,18 +166,27 @@ static double now_ms(void)
     return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6;
 }
 
-static int measure(struct container *all, int n)
+// Milliseconds; negative when it failed.
+static double timed(struct container *all, int n, void *(*what)(void *))
 {
     double begin = now_ms();
-    if (!on_all(all, n, bring_up))
-        return 1;
+    bool ok = on_all(all, n, what);
     double end = now_ms();
-    bool ok = true;
     for (int i = 0; i < n; i++)
         ok = ok && all[i].ok;
-    if (!on_all(all, n, take_down) || !ok)
+    return ok ? end - begin : -1;
+}
+
+static int measure(struct container *all, int n)
+{
+    double up = timed(all, n, bring_up);
+    double listed = timed(all, n, list);
+    double down = timed(all, n, take_down);
+    for (int i = 0; i < n; i++)
+        curl_easy_cleanup(all[i].curl);
+    if (up < 0 || listed < 0 || down < 0)
         return 1;
-    printf("%.1f\n", end - begin);
+    printf("%.1f %.1f %.1f\n", up, listed, down);
     return 0;
 }
 
@@ -185,6 +204,8 @@ int main(int argc, char **argv)
     for (int i = 0; i < n; i++) {
         all[i].socket = argv[2 + 2 * i];
         all[i].image = argv[3 + 2 * i];
+        for (int k = 0; k < i; k++)
+            all[i].again = all[i].again || strcmp(all[k].socket, all[i].socket) == 0;
         snprintf(all[i].name, sizeof(all[i].name), "%s-%d", argv[1], i);
         if (!connect_engine(&all[i]))
             return 1;
