@@ -64,8 +64,11 @@ static json_t *host_config_of(const json_t *from)
             dmpi_json_set(hc, key, json_deep_copy(v));
     }
     name_limits(hc);
-    json_t *log = dmpi_json_new_obj();
+    // Without a size of its own the engine's default would count, and drop what was printed first.
+    json_t *log = dmpi_json_new_obj(), *limits = dmpi_json_new_obj();
+    dmpi_json_set_str(limits, "max-size", "1000p");
     dmpi_json_set_str(log, "Type", "json-file");
+    dmpi_json_set(log, "Config", limits);
     dmpi_json_set(hc, "LogConfig", log);
     return hc;
 }

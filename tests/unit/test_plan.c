@@ -306,7 +306,7 @@ static void check_job(const json_t *body)
     assert_true(dmpi_json_bool(hc, "Init", false));
     assert_non_null(dmpi_json_str(dmpi_json_obj(hc, "Tmpfs"), "/etc/dockmpi"));
     dmpi_autofree char *log = dmpi_json_dump(json_object_get(hc, "LogConfig"));
-    assert_string_equal(log, "{\"Type\":\"json-file\"}");
+    assert_string_equal(log, "{\"Config\":{\"max-size\":\"1000p\"},\"Type\":\"json-file\"}");
 }
 
 static void job_from_plan(void **state)
