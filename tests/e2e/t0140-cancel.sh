@@ -122,6 +122,7 @@ is "$(left)" '' 'leaves nothing'
 # The client in the foreground. The shell would have a command in the background ignore these signals.
 are_up() { [ "$(grep -cx up shown)" -eq 2 ]; }
 attend() {
+    : >shown # now, not when the command has got so far
     env --default-signal=INT,HUP "$DOCKMPI" run --name "$c" "$@" >shown 2>told &
     client=$!
     wait_until $E2E_LIMIT are_up || fail 'the job runs'
