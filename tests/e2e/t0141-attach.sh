@@ -107,7 +107,9 @@ like "$(cat err)" 'job [0-9]+: canceled; every rank has ended' 'and says what it
 exits 143 'the job has ended' on wait sleeps
 
 # A job that is started again.
-exits 9 'run --restart-on-failure' on run --restart-on-failure 1 --np 1 -- sh -c 'echo "try $DOCKMPI_ATTEMPT"; exit 9'
+exits 9 'run --restart-on-failure' on run --restart-on-failure 1 --np 1 -- sh -c 'echo "try $DOCKMPI_ATTEMPT"
+    ps -e -o args= | grep -q "^sleep 60[1]" && echo "there are leftovers"
+    setsid sleep 601 >/dev/null 2>&1 </dev/null & sleep 0.5; exit 9'
 is "$out" 'try 1
 try 2' 'it is started again'
 like "$err" 'attempt 2 of 2 ended with exit code 9: there is no other' 'not more often than allowed'
