@@ -24,6 +24,7 @@
 #define LABEL_UNTIL "io.dockmpi.until"   // seconds since the epoch
 #define NONCE_HEX 33
 #define CALL_MS 5000
+#define FIRST_MS 10000 // for an engine that answers nobody: what follows says so
 #define PAUSE_MS 150
 #define TELL_AFTER_MS 1000
 #define START_FIELD 22 // of /proc/PID/stat
@@ -251,7 +252,8 @@ int dmpi_lock_take(struct dmpi_lock **out, struct dmpi_engine *engine,
     int rc, turn = 1;
     *out = NULL;
     const struct dmpi_ctl patience = dmpi_ctl_within(ctl, wish->wait_ms + CALL_MS);
-    while ((rc = try(&volume, &seen, engine, wish, turn, &patience, err)) == 0) {
+    const struct dmpi_ctl first = dmpi_ctl_within(&patience, FIRST_MS);
+    while ((rc = try(&volume, &seen, engine, wish, turn, met ? &patience : &first, err)) == 0) {
         // A dead one is in the way only as long as it has the highest turn.
         turn = seen.alive ? 1 : seen.last + 1;
         met = met || seen.alive;

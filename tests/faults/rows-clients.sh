@@ -38,7 +38,7 @@ two_up() {
     now_it_happens
     both up --workers 2 --image launcher AND up --workers 2 --image launcher
     [ "$codes" = '0 0' ] || note "they ended with $codes"
-    grep -v ': ready$' "$tmp/err" >"$tmp/err.1"
+    grep -vE ': ready$|waiting for dockmpi up of' "$tmp/err" >"$tmp/err.1"
     cp "$tmp/err.1" "$tmp/err"
     [ "$(engine_containers | wc -l)" = 3 ] || note "$(engine_containers | wc -l) containers"
     works
@@ -58,7 +58,7 @@ two_down() {
     now_it_happens
     both down AND down
     [ "$codes" = '0 0' ] || note "they ended with $codes"
-    grep -v ': removed$' "$tmp/err" >"$tmp/err.1"
+    grep -vE ': removed$|waiting for dockmpi down of' "$tmp/err" >"$tmp/err.1"
     cp "$tmp/err.1" "$tmp/err"
 }
 

@@ -12,7 +12,7 @@ disk_full_push() {
     lab load h1 dockmpi/launcher
 }
 
-fault disk-full-build hosts 125 60 '(space|disk)' "the disk is full: image build"
+fault disk-full-build hosts 125 60 '^dockmpi: .*(space|disk)' "the disk is full: image build"
 disk_full_build() {
     mkdir -p "$tmp/images/big"
     printf 'summary: big\nimage: dockmpi-faults/big:latest\n' >"$tmp/images/big/image.yaml"

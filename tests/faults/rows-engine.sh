@@ -32,9 +32,9 @@ fault engine-silent-down local 125 30 'node local.*(timed out|answer)' "an engin
 engine_silent_down() { an_engine silent down; }
 fault engine-stalls local 125 40 'node local.*(timed out|answer)' "an engine stops in the middle of an answer: ps"
 engine_stalls() { an_engine stalls ps; }
-fault engine-stalls-up local 125 40 'node local.*(timed out|answer)' "an engine stops in the middle of an answer: up"
+fault engine-stalls-up local 125 50 'node local.*(timed out|answer)' "an engine stops in the middle of an answer: up"
 engine_stalls_up() { an_engine stalls up; }
-fault engine-drip local 125 65 'node local.*(timed out|answer)' "an engine sends a byte a second: down"
+fault engine-drip local 125 80 'node local.*(timed out|answer)' "an engine sends a byte a second: down"
 engine_drip() { an_engine drip down; }
 fault engine-endless local 125 40 'node local.*(large|long|MiB|end)' "an engine's answer has no end: ps"
 engine_endless() { an_engine endless ps; }

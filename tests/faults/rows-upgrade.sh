@@ -16,7 +16,7 @@ upgrade() {
     [[ $(on "$host" docker version -f '{{.Server.Version}}') == "$2".* ]] || note "the engine is not of generation $2"
 }
 
-fault engine-upgraded hosts '@(125|255)' 30 'worker-1.*h1' "the engine of a worker's host is upgraded (20 to 26), its containers end"
+fault engine-upgraded hosts '@(125|255)' 60 'worker-1.*h1' "the engine of a worker's host is upgraded (20 to 26), its containers end"
 engine_upgraded() {
     up && job
     now_it_happens

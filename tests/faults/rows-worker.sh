@@ -21,8 +21,8 @@ worker_paused() {
     up && works
 }
 
-fault worker-memory hosts 137 15 'rank 1.*worker-1.*(memory|killed)' "a rank needs more memory than its worker may have"
-worker_memory() {
+fault rank-memory hosts 137 15 'rank 1.*worker-1.*(memory|killed)' "a rank needs more memory than its worker may have"
+rank_memory() {
     up
     on h1 docker update --memory 64m --memory-swap 64m "$(container worker-1)" >/dev/null
     now_it_happens
