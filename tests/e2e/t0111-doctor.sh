@@ -63,7 +63,7 @@ lab exec h0 ip link set eth0 mtu 9000
 lab exec h2 ip link set eth0 mtu 9000
 doctor 1 'large packets that the network swallows'
 like "$out" '^warn +mtu +h1 +MTU 1500 here, 9000 on h0' 'another MTU is told'
-like "$out" '^fail +network +h0 +worker-0 cannot reach worker-2: ' 'and where they are lost'
+like "$out" '^fail +network +h[02] +worker-[02] cannot reach worker-[02]: ' 'and where they are lost'
 lab exec h0 ip link set eth0 mtu 1500
 lab exec h2 ip link set eth0 mtu 1500
 
