@@ -299,7 +299,8 @@ static void report_up(struct dmpi_exam *x, const struct dmpi_up_result *result)
 static int examine_cluster(struct dmpi_exam *x, dmpi_progress_fn *progress, void *arg,
                            struct dmpi_err *err)
 {
-    const struct dmpi_up_opts opts = {.progress = progress, .progress_arg = arg, .min_workers = 1};
+    const struct dmpi_up_opts opts = {
+        .progress = progress, .progress_arg = arg, .min_workers = 1, .unique = true};
     struct dmpi_up_result result = {0};
     int rc = dmpi_cluster_up(x->fleet, x->spec, x->plan, &opts, x->ctl, &result, err);
     report_up(x, &result);

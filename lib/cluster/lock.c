@@ -25,6 +25,7 @@
 #define NONCE_HEX 33
 #define CALL_MS 5000
 #define FIRST_MS 10000 // for an engine that answers nobody: what follows says so
+#define DROP_MS 10000  // one that stays is in the way of other machines until its time is over
 #define PAUSE_MS 150
 #define TELL_AFTER_MS 1000
 #define START_FIELD 22 // of /proc/PID/stat
@@ -202,7 +203,7 @@ static int make(struct dmpi_engine *engine, const char *volume, const struct dmp
 
 static void drop(struct dmpi_engine *engine, const char *volume)
 {
-    struct dmpi_ctl own = dmpi_ctl_within(NULL, CALL_MS);
+    struct dmpi_ctl own = dmpi_ctl_within(NULL, DROP_MS);
     struct dmpi_err err = DMPI_ERR_INIT;
     if (dmpi_volume_remove(engine, &own, volume, &err) != 0)
         dmpi_debug("volume %s: %s", volume, err.msg);

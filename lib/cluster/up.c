@@ -404,8 +404,8 @@ static int take_lock(struct dmpi_lock **out, const struct dmpi_work *work, struc
                                         .expect_ms = LOCK_MS + 5 * ready};
     struct dmpi_engine *engine = NULL;
     struct dmpi_err ignored = DMPI_ERR_INIT;
-    if (dmpi_fleet_engine(&engine, work->fleet, work->spec->launcher_node, work->ctl, &ignored) !=
-        0)
+    if (work->opts->unique || dmpi_fleet_engine(&engine, work->fleet, work->spec->launcher_node,
+                                                work->ctl, &ignored) != 0)
         return 0;
     return dmpi_lock_take(out, engine, &wish, work->ctl, err);
 }
@@ -429,6 +429,7 @@ int dmpi_cluster_up(struct dmpi_fleet *fleet, const struct dmpi_spec *spec,
     pthread_mutex_init(&work.progress_lock, NULL);
     struct dmpi_lock *lock = NULL;
     int rc = take_lock(&lock, &work, err);
+    work.locked = lock != NULL;
     if (rc == 0)
         rc = run(&work, err);
     dmpi_lock_release(lock);

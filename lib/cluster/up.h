@@ -21,6 +21,7 @@ struct dmpi_up_opts {
     int min_workers; // succeed with this many workers ready; 0: all that are wanted
     bool force; // take over a name that another definition uses; replace members of running jobs
     int64_t ready_ms; // patience for one container to get ready; 0: 60 seconds
+    bool unique;      // the cluster's name is nobody else's: no lock is needed
     int64_t lock_ms;  // patience while another client changes the cluster, see lock.h
 };
 

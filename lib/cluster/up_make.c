@@ -9,6 +9,7 @@
 #include "engine/containers.h"
 #include "engine/relax.h"
 #include "fleet/fleet.h"
+#include "spec/labels.h"
 
 #define UNDO_MS 20000
 
@@ -31,14 +32,52 @@ static int remove_found(struct dmpi_work *work, struct dmpi_item *item, const st
     return 0;
 }
 
-static int create_and_start(struct dmpi_item *item, json_t *body, struct dmpi_engine *engine,
-                            const struct dmpi_ctl *ctl, struct dmpi_err *err)
+// Removes what has the container's name if it is of our cluster. 1: go on trying; 0: it is somebody
+// else's; -1: *err.
+static int clear_name(const struct dmpi_work *work, const char *container,
+                      struct dmpi_engine *engine, const struct dmpi_ctl *ctl, struct dmpi_err *err)
+{
+    dmpi_json_auto json_t *info = NULL;
+    if (dmpi_container_inspect(engine, ctl, container, &info, err) != 0) {
+        // Its creation is still under way.
+        if (err->code != DMPI_ENOTFOUND || dmpi_ctl_sleep(ctl, 100, err) != 0)
+            return -1;
+        return 1;
+    }
+    const json_t *labels = dmpi_json_obj(dmpi_json_obj(info, "Config"), "Labels");
+    const char *cluster = dmpi_json_str(labels, DMPI_LABEL_CLUSTER);
+    if (!cluster || strcmp(cluster, work->spec->name) != 0)
+        return 0;
+    return dmpi_container_remove(engine, ctl, container, true, true, err) == 0 ? 1 : -1;
+}
+
+// With the lock nobody else makes containers of this cluster: a name that is taken since we looked is what
+// a call of a dead client has come to at last.
+static int create(char **id, const struct dmpi_work *work, const char *container, json_t *body,
+                  struct dmpi_engine *engine, const struct dmpi_ctl *ctl, struct dmpi_err *err)
+{
+    while (dmpi_member_create(id, engine, container, body, ctl, err) != 0) {
+        struct dmpi_err why = *err;
+        if (why.code != DMPI_ECONFLICT || !work->locked)
+            return -1;
+        int rc = clear_name(work, container, engine, ctl, err);
+        if (rc == 0)
+            *err = why;
+        if (rc <= 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int create_and_start(const struct dmpi_work *work, struct dmpi_item *item, json_t *body,
+                            struct dmpi_engine *engine, const struct dmpi_ctl *ctl,
+                            struct dmpi_err *err)
 {
     const char *container = item->step->wanted->container;
     // An engine may still create it after we gave up waiting: from here on it is ours to remove,
     // unless the name turns out to be somebody else's.
     item->made = true;
-    if (dmpi_member_create(&item->id, engine, container, body, ctl, err) != 0) {
+    if (create(&item->id, work, container, body, engine, ctl, err) != 0) {
         item->made = err->code != DMPI_ECONFLICT;
         return -1;
     }
@@ -51,7 +90,7 @@ static int create_and_start(struct dmpi_item *item, json_t *body, struct dmpi_en
     if (dmpi_container_remove(engine, ctl, item->id, true, true, err) != 0)
         return dmpi_err_wrap(err, "container %s: remove", container);
     free(DMPI_STEAL(item->id));
-    return create_and_start(item, body, engine, ctl, err);
+    return create_and_start(work, item, body, engine, ctl, err);
 }
 
 // What the host lets no container have is refused only when it starts: another one is made without.
@@ -62,7 +101,7 @@ static int make_new(struct dmpi_work *work, struct dmpi_item *item, struct dmpi_
     dmpi_json_auto json_t *body = json_deep_copy(wanted->create);
     dmpi_fit_body(body, &item->fit);
     dmpi_work_tell(work, item, DMPI_STAGE_CREATE, NULL);
-    while (create_and_start(item, body, engine, ctl, err) != 0) {
+    while (create_and_start(work, item, body, engine, ctl, err) != 0) {
         struct dmpi_err ignored;
         const char *what = item->id ? dmpi_relax(body, err->msg) : NULL;
         if (!what || dmpi_container_remove(engine, ctl, item->id, true, true, &ignored) != 0)

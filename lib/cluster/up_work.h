@@ -47,6 +47,7 @@ struct dmpi_work {
     const struct dmpi_plan *plan;
     const struct dmpi_up_opts *opts;
     const struct dmpi_ctl *ctl;
+    bool locked; // nobody else changes the cluster meanwhile
     struct dmpi_state state;
     struct dmpi_decision decision;
     char **image_ids;            // one a plan member; NULL where unknown
