@@ -101,5 +101,5 @@ docker exec "dockmpi-$c-worker-1" mv /etc/dockmpi/right /etc/dockmpi/rank
 exits 125 'a detached job' dockmpi wait --name "$c" "$(mpirun_does 'exit 0'; dockmpi run --name "$c" -d -- true)"
 mpirun_does ''
 ok 'the cluster is as good as before' dockmpi run --name "$c" -- true
-is "$(docker exec "dockmpi-$c-worker-0" ps -eo args | grep -c '[s]leep')" 0 'and nothing of those jobs is left'
+is "$(docker exec "dockmpi-$c-worker-0" ps -eo comm | grep -cx sleep)" 0 'and nothing of those jobs is left'
 ok 'down' dockmpi down --name "$c"

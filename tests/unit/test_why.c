@@ -70,10 +70,10 @@ static void test_parse_refuses(void **state)
     static const char *const cases[] = {"",
                                         "sh: not found\n",
                                         "dockmpi: why 1",
-                                        HEAD END,
-                                        HEAD LATER,
-                                        HEAD "now x\n" END,
-                                        "dockmpi: why 2\nnow 1.00\nnow 2.00\n" END};
+                                        (HEAD END),
+                                        (HEAD LATER),
+                                        (HEAD "now x\n" END),
+                                        ("dockmpi: why 2\nnow 1.00\nnow 2.00\n" END)};
 
     (void)state;
     for (size_t i = 0; i < DMPI_ARRAY_LEN(cases); i++) {
