@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -14,6 +15,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static FILE *to_shell, *from_shell;
+static pid_t shell;
 
 static void check(bool ok)
 {
@@ -43,9 +45,9 @@ static void start(void)
     int in[2];
     int out[2];
     check(pipe(in) == 0 && pipe(out) == 0);
-    pid_t pid = fork();
-    check(pid >= 0);
-    if (pid == 0)
+    shell = fork();
+    check(shell >= 0);
+    if (shell == 0)
         become_shell(in, out);
     close(in[0]);
     close(out[1]);
@@ -54,14 +56,22 @@ static void start(void)
     check(to_shell && from_shell);
 }
 
+static void disappointed(int c)
+{
+    int status = 0;
+    if (c == EOF && waitpid(shell, &status, 0) == shell)
+        fprintf(stderr, "the shell has ended, status 0x%x\n", (unsigned)status);
+    else
+        fprintf(stderr, "the shell saw byte %d\n", c);
+    abort();
+}
+
 static void expect(const char *bytes, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         int c = getc(from_shell);
-        if (c == (unsigned char)bytes[i])
-            continue;
-        fprintf(stderr, c == EOF ? "the shell is gone\n" : "the shell saw byte %d\n", c);
-        abort();
+        if (c != (unsigned char)bytes[i])
+            disappointed(c);
     }
 }
 
