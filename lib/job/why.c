@@ -81,7 +81,7 @@ static struct dmpi_why_place *add_place(struct asking *a, const struct dmpi_memb
     a->members = dmpi_xreallocarray(a->members, why->n + 1, sizeof(struct dmpi_member *));
     a->members[why->n] = m;
     struct dmpi_why_place *p = &why->places[why->n++];
-    *p = (struct dmpi_why_place){.index = -1};
+    *p = (struct dmpi_why_place){.index = DMPI_WHY_JOB};
     if (m)
         p->node = dmpi_fleet_name(a->fleet, m->node);
     snprintf(p->alias, sizeof(p->alias), "job");
@@ -99,9 +99,9 @@ static void add_lost_nodes(struct asking *a, const struct dmpi_state *state)
         if (state->errs[i].code == DMPI_OK)
             continue;
         struct dmpi_why_place *p = add_place(a, NULL);
-        p->index = -2;
+        p->index = DMPI_WHY_NODE;
         p->node = dmpi_fleet_name(a->fleet, i);
-        snprintf(p->alias, sizeof(p->alias), "what runs");
+        p->alias[0] = '\0';
         p->fault = dmpi_xstrdup(state->errs[i].msg);
     }
 }

@@ -114,7 +114,7 @@ static json_t *ranks_json(const struct dmpi_why *why)
         const struct dmpi_why_rank *r = &why->verdict.ranks[i];
         json_t *o = dmpi_json_new_obj();
         dmpi_json_set_int(o, "rank", r->rank);
-        dmpi_json_set_str(o, "worker", r->place ? r->place->alias : NULL);
+        dmpi_json_set_str(o, "worker", r->place && r->place->alias[0] ? r->place->alias : NULL);
         dmpi_json_set_str(o, "node", r->place ? r->place->node : NULL);
         dmpi_json_set_str(o, "doing", dmpi_why_doing_word(r->doing));
         dmpi_json_set(o, "processors", json_real(r->cpu));

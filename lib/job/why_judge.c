@@ -65,19 +65,27 @@ static const char *verb(size_t n, const char *one, const char *several)
     return n == 1 ? one : several;
 }
 
+// A fault, with where it is. That of a node says so itself.
+static char *fault_text(const struct dmpi_why_place *p)
+{
+    if (p->index == DMPI_WHY_NODE)
+        return dmpi_xstrdup(p->fault);
+    return p->index == DMPI_WHY_JOB
+               ? dmpi_xasprintf("the job's container on node %s: %s", p->node, p->fault)
+               : dmpi_xasprintf("%s on node %s: %s", p->alias, p->node, p->fault);
+}
+
 // What is wrong with a container or with what dockmpi has in it, and not with a rank.
 static char *judge_places(const struct dmpi_why_place *places, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         const struct dmpi_why_place *p = &places[i];
         if (p->fault)
-            return p->index < 0
-                       ? dmpi_xasprintf("the job's container on node %s: %s", p->node, p->fault)
-                       : dmpi_xasprintf("%s on node %s: %s", p->alias, p->node, p->fault);
+            return fault_text(p);
         for (size_t k = 0; k < p->look.n_daemons; k++) {
             if (p->look.daemons[k].state != 'T')
                 continue;
-            return p->index < 0
+            return p->index == DMPI_WHY_JOB
                        ? dmpi_xasprintf("mpirun itself is stopped (SIGSTOP) on node %s", p->node)
                        : dmpi_xasprintf("the launch daemon in %s on node %s is stopped (SIGSTOP)",
                                         p->alias, p->node);
@@ -107,7 +115,7 @@ static char *judge_stopped(const struct dmpi_why_verdict *v)
 static bool has_mpirun(const struct dmpi_why_place *places, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        if (places[i].index < 0 && places[i].look.n_daemons > 0)
+        if (places[i].index == DMPI_WHY_JOB && places[i].look.n_daemons > 0)
             return true;
     }
     return false;
@@ -195,7 +203,7 @@ static void add_notes(struct dmpi_strv *notes, const struct dmpi_why_place *plac
     for (size_t i = 0; i < n; i++) {
         const struct dmpi_why_place *p = &places[i];
         if (p->fault && faults++ > 0)
-            dmpi_strv_addf(notes, "%s on node %s: %s", p->alias, p->node, p->fault);
+            dmpi_strv_take(notes, fault_text(p));
         for (size_t k = 0; k < p->look.full.n; k++)
             dmpi_strv_addf(notes, "%s on node %s: no space is left in %s", p->alias, p->node,
                            strcmp(p->look.full.v[k], ".") == 0 ? "its working folder"

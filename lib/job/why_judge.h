@@ -6,12 +6,13 @@
 #include "base/strv.h"
 #include "job/why_look.h"
 
-// A container that was asked: a worker, or the job's own.
+// A container that was asked, or a node that did not answer when it was asked for its containers.
+enum { DMPI_WHY_JOB = -1, DMPI_WHY_NODE = -2 };
 struct dmpi_why_place {
-    char alias[32];            // "worker-1"; "job"
-    int index;                 // of the worker; -1: the job's own container
-    const char *node;          // borrowed
-    char *fault;               // why it does not answer, NULL when it did; owned by who fills it
+    char alias[32];   // "worker-1"; "job"; "" for a node
+    int index;        // of the worker; DMPI_WHY_JOB: the job's own container; DMPI_WHY_NODE
+    const char *node; // borrowed
+    char *fault;      // why it does not answer, NULL when it did; owned by who fills it
     struct dmpi_why_look look; // empty with a fault
 };
 

@@ -171,15 +171,21 @@ static const struct dmpi_why_place *place_of(const struct dmpi_why_place *places
 void dmpi_why_rank_judge(struct dmpi_why_rank *r, const struct dmpi_why_place *places, size_t n,
                          const char *plan)
 {
+    const struct dmpi_why_place *lost = NULL;
+    size_t faults = 0, nodes = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        faults += places[i].fault != NULL;
+        nodes += places[i].index == DMPI_WHY_NODE;
+        if (places[i].index == DMPI_WHY_NODE)
+            lost = &places[i];
+    }
     r->place = place_of(places, n, plan, r->rank);
     if (r->place && !r->place->fault) {
         judge_process(r);
-    } else if (!r->place) { // in one that does not answer, perhaps
-        r->doing = DMPI_WHY_ABSENT;
-        for (size_t i = 0; i < n; i++) {
-            if (places[i].fault)
-                r->doing = DMPI_WHY_UNKNOWN;
-        }
+    } else if (!r->place) { // on a node that does not answer, perhaps
+        r->doing = faults ? DMPI_WHY_UNKNOWN : DMPI_WHY_ABSENT;
+        r->place = nodes == 1 ? lost : NULL;
     }
 }
 

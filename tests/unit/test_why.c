@@ -226,6 +226,27 @@ static void test_judge_many(void **state)
     dmpi_why_look_free(&place.look);
 }
 
+// Which workers a lost node has, only it knows: those that are nowhere else.
+static void test_judge_node(void **state)
+{
+    DMPI_AUTO(dmpi_why_verdict_free) struct dmpi_why_verdict v;
+    struct dmpi_why_place places[3];
+    char fault[] = "node h1: no ssh server answers";
+
+    (void)state;
+    places[0] = (struct dmpi_why_place){.index = DMPI_WHY_NODE, .node = "h1", .fault = fault};
+    fill(&places[1], 0, SLEEPS(10, 0));
+    fill(&places[2], DMPI_WHY_JOB, MPIRUN "plan 0-1:1\n", "");
+    dmpi_why_judge(&v, places, 3, 2);
+    assert_string_equal(v.conclusion, fault);
+    assert_int_equal(v.notes.n, 0);
+    assert_int_equal(v.ranks[0].doing, DMPI_WHY_WAITS);
+    assert_int_equal(v.ranks[1].doing, DMPI_WHY_UNKNOWN);
+    assert_ptr_equal(v.ranks[1].place, &places[0]);
+    dmpi_why_look_free(&places[1].look);
+    dmpi_why_look_free(&places[2].look);
+}
+
 static void test_peers(void **state)
 {
     struct dmpi_why_place places[2];
@@ -284,8 +305,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parse),      cmocka_unit_test(test_parse_refuses),
         cmocka_unit_test(test_plan),       cmocka_unit_test(test_judge),
-        cmocka_unit_test(test_judge_many), cmocka_unit_test(test_peers),
-        cmocka_unit_test(test_fate),
+        cmocka_unit_test(test_judge_many), cmocka_unit_test(test_judge_node),
+        cmocka_unit_test(test_peers),      cmocka_unit_test(test_fate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
