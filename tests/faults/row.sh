@@ -199,7 +199,7 @@ end() {
     local status=$?
     trap - EXIT INT TERM HUP
     [ -z "${pid:-}" ] || kill -KILL -- "-$pid" 2>/dev/null
-    docker ps -aq --filter "label=io.dockmpi.cluster=$cluster" | xargs -r docker rm -f >/dev/null 2>&1
+    [ -z "$cluster" ] || docker ps -aq --filter "label=io.dockmpi.cluster=$cluster" | xargs -r docker rm -f >/dev/null 2>&1
     [ -z "$lab_is_up" ] || return 0
     lab_is_up=1
     if [ -n "${FAULTS_LAB:-}" ]; then
