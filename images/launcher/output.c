@@ -244,12 +244,40 @@ static void deliver(struct source *s, const char *data, size_t len)
     keep(s, data + whole, len - whole);
 }
 
+// mpirun calls a worker by its alias or by its container's host name, dockmpi-CLUSTER-worker-I: the alias.
+static const char *alias(const char *host)
+{
+    const char *found = host;
+
+    for (const char *at = host; (at = strstr(at, "worker-")); at++)
+        found = at;
+    return found;
+}
+
+// The node of that worker, from what dockmpi wrote at the end of the job's file; "" where it did not.
+static void node_of(const char *worker, char *node, size_t size)
+{
+    FILE *job = fopen("/etc/dockmpi/job", "re");
+    char line[1024];
+    unsigned long wanted, index;
+    int at;
+
+    node[0] = '\0';
+    bool known = sscanf(worker, "worker-%lu", &wanted) == 1;
+    while (known && job && fgets(line, sizeof(line), job)) {
+        if (sscanf(line, "# Worker: %lu %n", &index, &at) == 1 && index == wanted)
+            snprintf(node, size, " of node %.*s", (int)strcspn(line + at, " \n"), line + at);
+    }
+    if (job)
+        fclose(job);
+}
+
 // What mpirun itself says about the end of a job, in one line; false for anything else.
 static bool explain(const char *text)
 {
     static const char killed[] = "noticed that process rank ", code[] = "Exit code:";
     const char *name = strstr(text, "Process name: ["), *at;
-    char line[256], node[100], signal[64];
+    char line[512], host[100], node[256], signal[64];
     unsigned long rank;
     int status;
 
@@ -258,11 +286,11 @@ static bool explain(const char *text)
         snprintf(line, sizeof(line), "dockmpi: rank %lu ended with exit code %d\n", rank, status);
     } else if ((at = strstr(text, killed)) &&
                sscanf(at + sizeof(killed) - 1,
-                      "%lu with PID %*d on node %99s exited on signal %63[^.]", &rank, node,
+                      "%lu with PID %*d on node %99s exited on signal %63[^.]", &rank, host,
                       signal) == 3) {
-        const char *worker = strstr(node, "worker-");
-        snprintf(line, sizeof(line), "dockmpi: rank %lu on %s was killed by signal %s\n", rank,
-                 worker ? worker : node, signal);
+        node_of(alias(host), node, sizeof(node));
+        snprintf(line, sizeof(line), "dockmpi: rank %lu on %s%s was killed by signal %s\n", rank,
+                 alias(host), node, signal);
     } else {
         return false;
     }

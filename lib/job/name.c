@@ -13,6 +13,8 @@
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS "0123456789"
 #define NAME_MAX_LEN 63
+#define SEEN_MS 10000 // for a job that another client creates at this moment
+#define SEEN_STEP_MS 50
 
 int dmpi_job_name_check(const char *name, struct dmpi_err *err)
 {
@@ -47,22 +49,59 @@ int dmpi_job_name_free(const struct dmpi_state *state, const char *cluster, cons
     return 0;
 }
 
-int dmpi_job_name_claim(struct dmpi_engine *engine, const char *cluster, const char *name,
-                        int index, const struct dmpi_ctl *ctl, struct dmpi_err *err)
+// Whether every job from `first` to before `last` is in the list.
+static bool all_listed(const json_t *list, int first, int last)
+{
+    for (; first < last; first++) {
+        bool found = false;
+        const json_t *entry;
+        size_t i;
+        json_array_foreach (list, i, entry) {
+            const char *id = dmpi_json_str(dmpi_json_obj(entry, "Labels"), DMPI_LABEL_JOB);
+            long long other;
+            found = found || (id && dmpi_text_int(&other, id, 0, INT32_MAX) == 0 && other == first);
+        }
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+// An engine gives away a container's name before it lists the container.
+static int list_jobs(json_t **list, struct dmpi_engine *engine, const char *cluster, int first,
+                     int last, const struct dmpi_ctl *ctl, struct dmpi_err *err)
 {
     dmpi_autofree char *of_cluster = dmpi_xasprintf(DMPI_LABEL_CLUSTER "=%s", cluster);
-    dmpi_autofree char *of_name = dmpi_xasprintf(DMPI_LABEL_JOBNAME "=%s", name);
-    const char *labels[] = {of_cluster, of_name, NULL};
+    const char *labels[] = {of_cluster, DMPI_LABEL_JOB, NULL};
+    int64_t until = dmpi_now_ms() + SEEN_MS;
+    for (;;) {
+        if (dmpi_container_list(engine, ctl, labels, true, list, err) < 0)
+            return -1;
+        if (all_listed(*list, first, last) || dmpi_now_ms() >= until)
+            return 0;
+        json_decref(*list);
+        *list = NULL;
+        if (dmpi_ctl_sleep(ctl, SEEN_STEP_MS, err) < 0)
+            return -1;
+    }
+}
+
+int dmpi_job_name_claim(struct dmpi_engine *engine, const char *cluster, const char *name,
+                        int first, int index, const struct dmpi_ctl *ctl, struct dmpi_err *err)
+{
     dmpi_json_auto json_t *list = NULL;
     const json_t *entry;
     size_t i;
-    if (dmpi_container_list(engine, ctl, labels, true, &list, err) < 0)
+    if (list_jobs(&list, engine, cluster, first, index, ctl, err) < 0)
         return -1;
     json_array_foreach (list, i, entry) {
-        const char *id = dmpi_json_str(dmpi_json_obj(entry, "Labels"), DMPI_LABEL_JOB);
+        const json_t *labels = dmpi_json_obj(entry, "Labels");
+        const char *id = dmpi_json_str(labels, DMPI_LABEL_JOB);
+        const char *named = dmpi_json_str(labels, DMPI_LABEL_JOBNAME);
         const char *state = dmpi_json_str(entry, "State");
-        long long other = index;
-        if (id && dmpi_text_int(&other, id, 0, INT32_MAX) < 0)
+        long long other;
+        if (!id || !named || strcmp(named, name) != 0 ||
+            dmpi_text_int(&other, id, 0, INT32_MAX) < 0)
             continue;
         // What runs came first; of those that are only made, the lower number did.
         bool older = other < index || (state && strcmp(state, "created") != 0);

@@ -17,8 +17,9 @@ int dmpi_job_name_free(const struct dmpi_state *state, const char *cluster, cons
                        struct dmpi_err *err);
 
 // The same for job number `index`, which has just been created under this name: of several clients that
-// do so at the same moment one wins. engine: that of the jobs' node.
+// do so at the same moment one wins. engine: that of the jobs' node. Numbers from `first` on were found
+// taken before: the engine may not list those jobs yet, which is waited for.
 int dmpi_job_name_claim(struct dmpi_engine *engine, const char *cluster, const char *name,
-                        int index, const struct dmpi_ctl *ctl, struct dmpi_err *err);
+                        int first, int index, const struct dmpi_ctl *ctl, struct dmpi_err *err);
 
 #endif

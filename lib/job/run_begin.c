@@ -69,11 +69,12 @@ static int create_as(struct dmpi_run *r, int index, struct dmpi_err *err)
 
 static int create(struct dmpi_run *r, struct dmpi_err *err)
 {
-    int index = next_index(r), last = index + NAME_TRIES;
+    int first = next_index(r);
     const char *name = r->opts->name;
-    for (; index < last; index++) {
+    for (int index = first; index < first + NAME_TRIES; index++) {
         if (create_as(r, index, err) == 0)
-            return name ? dmpi_job_name_claim(r->engine, r->spec->name, name, index, r->ctl, err)
+            return name ? dmpi_job_name_claim(r->engine, r->spec->name, name, first, index, r->ctl,
+                                              err)
                         : 0;
         if (err->code != DMPI_ECONFLICT)
             return dmpi_err_wrap(err, "create the job's container");

@@ -19,7 +19,7 @@ meet() {
     case $said in
     *refused*) echo 'its container has ended' ;;
     *'banner exchange'* | *'not responding'*) echo 'it does not answer, its network does: paused, or its host hangs' ;;
-    *'timed out'* | *'No route'* | *unreachable*) echo 'its host does not answer: off, or the network is cut' ;;
+    *'timed out'* | *'No route'* | *unreachable*) echo 'its host does not answer: off, the network cut, or a firewall between; "dockmpi doctor" tells' ;;
     *) echo 'ssh is not let in' ;;
     esac
 }

@@ -78,7 +78,7 @@ one_line "$err" 'a job that fails is explained in one line'
 like "$err" 'rank [01] ended with exit code 42' 'which names rank and code'
 t dockmpi run --name "$c" -n 1 -- sh -c 'kill -9 $$'
 one_line "$err" 'a killed rank is explained in one line'
-like "$err" 'rank 0 on worker-0 was killed by signal 9' 'which names rank, worker and signal'
+like "$err" 'rank 0 on worker-0 of node local was killed by signal 9' 'which names rank, worker and signal'
 t dockmpi run --name "$c" -- no-such-program
 one_line "$err" 'a program that no worker has is reported once'
 

@@ -53,7 +53,7 @@ daemon_killed() {
     works
 }
 
-fault rank-killed hosts 137 10 'rank 1 on worker-1 was killed by signal 9' "a rank is killed"
+fault rank-killed hosts 137 10 'rank 1 on worker-1 of node h1 was killed by signal 9' "a rank is killed"
 rank_killed() {
     up && job
     now_it_happens

@@ -299,7 +299,8 @@ static void test_job_lost(void **state)
          "worker-12 on node h2 was lost: it does not answer, its network does: paused, or its host "
          "hangs"},
         {"my-worker-5-worker-0", "echo 'ssh: connect: No route to host' >&2; exit 255",
-         "worker-0 on node h0 was lost: its host does not answer: off, or the network is cut"},
+         "worker-0 on node h0 was lost: its host does not answer: off, the network cut, or a "
+         "firewall between; \"dockmpi doctor\" tells"},
         {"worker-0", "echo '$(reboot)' >&2; exit 255",
          "worker-0 on node h0 was lost: ssh is not let in"},
         {"worker-0", "exit 0",
