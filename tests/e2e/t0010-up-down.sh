@@ -114,7 +114,7 @@ time.sleep(3600)' "$port" "$how" &
     ok "up while its port is held ($how)" dockmpi up --name "$p" --workers 1 --image cpu
     now=$(port_of "$p" 0)
     [ -n "$now" ] && [ "$now" != "$port" ] && pass "another port is taken ($how)" || fail "another port is taken ($how)" "$port, then $now"
-    ok "and mpirun reaches it ($how)" dockmpi run --name "$p" --rm -- true
+    ok "and mpirun reaches it ($how)" dockmpi run --name "$p" --rm -- sleep 0.3
     kill $holder
     wait $holder 2>/dev/null
     rm -f held

@@ -67,7 +67,7 @@ is "$out" "4
 4
 4
 4" '--slots 2 is two ranks a worker'
-t run --np 3 -- true
+t run --np 3 -- sleep 0.3
 [ $rc -ne 0 ] && pass 'more ranks than slots is an error' || fail 'more ranks than slots is an error'
 one_line "$err" 'more ranks than slots: one line'
 ok '--env' run --np 1 --env 'E2E_A=x y $HOME' --env E2E_B= -- sh -c 'printf "%s|%s|\n" "$E2E_A" "$E2E_B"'

@@ -7,7 +7,7 @@ need_image cpu
 a=$(cluster a) b=$(cluster b)
 ok 'up' dockmpi up --name "$a" --workers 2 --image cpu
 ok 'a second cluster' dockmpi up --name "$b" --workers 1 --image cpu
-ok 'a job, so that there is one more container' dockmpi run --name "$a" -- true
+ok 'a job, so that there is one more container' dockmpi run --name "$a" -- sleep 0.3
 
 in_container() { docker exec "dockmpi-$a-$1" "${@:2}"; }
 members=(launcher worker-0 worker-1)

@@ -92,8 +92,8 @@ docker exec "dockmpi-$c-worker-2" rm /etc/dockmpi/mca
 echo '# parameters that Open MPI would ignore'
 exits 2 'a parameter that is not there' dockmpi run --name "$c" --mca btl_tcp_if_inclde eth0 ./who.py
 like "$err" "^dockmpi: --mca btl_tcp_if_inclde: .* has no such parameter: did you mean 'btl_tcp_if_include'" 'it says what is'
-ok 'those of the launch daemons are not Open MPI own' dockmpi run --name "$c" --np 2 --mca plm_ssh_num_concurrent 7 -- true
-ok 'a second name of one' dockmpi run --name "$c" --np 2 --mca ompi_display_comm 0 -- true
+ok 'those of the launch daemons are not Open MPI own' dockmpi run --name "$c" --np 2 --mca plm_ssh_num_concurrent 7 -- sleep 0.3
+ok 'a second name of one' dockmpi run --name "$c" --np 2 --mca ompi_display_comm 0 -- sleep 0.3
 exits 2 'one that the daemons do not have' dockmpi run --name "$c" --np 2 --mca plm_ssh_num_concurent 7 -- true
 like "$err" "did you mean 'plm_ssh_num_concurrent'" 'it says what is'
 ok 'down' dockmpi down --name "$c"

@@ -39,7 +39,7 @@ is "$(awk '/^[0-9]/ { print $1, $2, $3, $4, $5, $6, $8 }' <<<"$err" | tr '\n' ';
         printf '%s local worker-%s %s %s %s -;' $r $w "$name" "$name" $((r % 2))
     done)" 'and the place of every rank'
 is "$(grep -c '^own$' <<<"$err")" 4 'the ranks go on as they are'
-t dockmpi run --name "$c" --map --json -- true
+t dockmpi run --name "$c" --map --json -- sleep 0.3
 cp err out
 json 'run --map --json is one object' "m = r['map']
 assert [(x['rank'], x['worker'], x['local_rank']) for x in m] == [(0, 'worker-0', 0), (1, 'worker-1', 0)], m
@@ -59,7 +59,7 @@ ok 'run --verify --tune ucx' dockmpi run --name "$c" --verify --tune ucx -- "${f
 like "$err" '^dockmpi: transport .*ucx .*tcp/.* between workers$' 'tells those of UCX'
 exits 125 'UCX that a program does not use' dockmpi run --name "$c" --verify --tune ucx -- env OMPI_MCA_pml=ob1 "${fabric[@]}"
 like "$err" '^dockmpi: the job was ended: the job was to use pml ucx, but Open MPI uses self inside a worker, tcp' 'is told'
-exits 125 'UCX, and no MPI in the program' dockmpi run --name "$c" --verify --tune ucx -- true
+exits 125 'UCX, and no MPI in the program' dockmpi run --name "$c" --verify --tune ucx -- sleep 0.3
 like "$err" '^dockmpi: .*to use pml ucx, but Open MPI told of no transport' 'is told, too'
 # Both ranks get the same process number, which UCC takes for the same process in containers of one host.
 twin='i=0; until [ $i -ge 600 ]; do true & i=$!; wait $i; done; "$@" & wait $!'
@@ -68,7 +68,7 @@ like "$err" "^dockmpi: collectives by UCC in all 2 ranks, by Open MPI's own repo
 unlike "$err" 'ERROR|Error' 'without an error'
 exits 125 'UCC that comes to nothing' dockmpi run --name "$c" --verify --tune ucc --env UCC_CLS=none -- "${fabric[@]}"
 like "$err" '^dockmpi: the job was ended: the job was to use UCC for its collectives, but Open MPI does without' 'is told'
-ok 'no MPI and nothing asked for' dockmpi run --name "$c" --verify -- true
+ok 'no MPI and nothing asked for' dockmpi run --name "$c" --verify -- sleep 0.3
 
 # bad TITLE TEXT: a world that is refused, with the program not run by those who are out of place.
 bad() {
@@ -100,6 +100,6 @@ bad 'a rank that does not come' "rank 1, planned on worker-1 of node local, has 
 docker exec "dockmpi-$c-worker-1" mv /etc/dockmpi/right /etc/dockmpi/rank
 exits 125 'a detached job' dockmpi wait --name "$c" "$(mpirun_does 'exit 0'; dockmpi run --name "$c" -d -- true)"
 mpirun_does ''
-ok 'the cluster is as good as before' dockmpi run --name "$c" -- true
+ok 'the cluster is as good as before' dockmpi run --name "$c" -- sleep 0.3
 is "$(docker exec "dockmpi-$c-worker-0" ps -eo comm | grep -cx sleep)" 0 'and nothing of those jobs is left'
 ok 'down' dockmpi down --name "$c"

@@ -47,7 +47,7 @@ like "$out" '--env=LAB=here' 'has what its containers were given'
 cp out live.sh
 ok 'runs beside it' by_hand live.sh
 is "$(sort <<<"$out")" $'0 here\n1 here' 'with the environment of the containers in the ranks'
-ok 'which is as it was' dockmpi run --name "$c" -- true
+ok 'which is as it was' dockmpi run --name "$c" -- sleep 0.3
 is "$(left)" '' 'nothing stays of the script'
 
 # Words of colons, which mpirun would take for itself, and a script that is stopped.

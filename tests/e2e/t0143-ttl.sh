@@ -32,7 +32,7 @@ ok 'the job still tells its end' dockmpi wait --name "$c" "$job"
 ok 'up again, with another time' dockmpi up --name "$c" --workers 1 --image cpu --ttl 1h
 ok 'ps --json' dockmpi ps --name "$c" --json
 json 'tells what is left, too' 'assert 3000 <= r["clusters"][0]["ends_in_s"] <= 3600, r'
-ok 'a job' dockmpi run --name "$c" -- true
+ok 'a job' dockmpi run --name "$c" -- sleep 0.3
 ok 'up without an end' dockmpi up --name "$c" --workers 1 --image cpu
 like "$out" 'replaced.*its options changed' 'is another cluster'
 ok 'ps' dockmpi ps --name "$c"

@@ -331,6 +331,14 @@ static void add_file(struct dmpi_tar_writer *w, const char *path, const char *te
     OK(dmpi_tar_data(w, text, strlen(text), &err));
 }
 
+// Several of this program run at once on one engine.
+static const char *test_image(void)
+{
+    static char name[64];
+    snprintf(name, sizeof name, "dockmpi-test/engine-live:%d", (int)getpid());
+    return name;
+}
+
 static int build(const char *dockerfile, char **id, int *lines)
 {
     DMPI_AUTO(dmpi_buf_free) struct dmpi_buf tar = DMPI_BUF_INIT(8 << 20);
@@ -340,7 +348,7 @@ static int build(const char *dockerfile, char **id, int *lines)
     OK(dmpi_tar_finish(&w, &err));
     struct dmpi_memory m = {.data = tar.data, .len = tar.len};
     struct dmpi_source source = dmpi_source_from_memory(&m);
-    const char *tags[] = {"dockmpi-test/engine-live:latest", NULL};
+    const char *tags[] = {test_image(), NULL};
     struct dmpi_build_params params = {.tags = tags, .network = "none"};
     return dmpi_image_build(engine, CTL(120000), &params, &source, count_lines, lines, id, &err);
 }
@@ -370,15 +378,17 @@ static void builds_saves_loads(void **state)
     assert_int_equal(build("NONSENSE", NULL, &lines), -1);
 
     dmpi_json_auto json_t *one = NULL, *list = NULL;
-    const char *ref = "dockmpi-test/engine-live:latest";
+    const char *ref = test_image(), *two = strchr(ref, ':') + 1;
+    dmpi_autofree char *other = dmpi_xasprintf("dockmpi-test/other:%s", two);
     OK(dmpi_image_inspect(engine, CTL(20000), ref, &one, &err));
     assert_string_equal(dmpi_json_str(one, "Id"), id);
     free(id);
-    const char *filters[] = {"reference=dockmpi-test/*", NULL};
+    dmpi_autofree char *filter = dmpi_xasprintf("reference=%s", ref);
+    const char *filters[] = {filter, NULL};
     OK(dmpi_image_list(engine, CTL(20000), filters, &list, &err));
     assert_int_equal(json_array_size(list), 1);
-    OK(dmpi_image_tag(engine, CTL(20000), ref, "dockmpi-test/other", "two", &err));
-    OK(dmpi_image_remove(engine, CTL(20000), "dockmpi-test/other:two", false, &err));
+    OK(dmpi_image_tag(engine, CTL(20000), ref, "dockmpi-test/other", two, &err));
+    OK(dmpi_image_remove(engine, CTL(20000), other, false, &err));
 
     FILE *file = tmpfile();
     int fd = fileno(file);
