@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Keys never rest, files have exact owners and modes, hosts are checked, sshd takes keys on its address only.
 # timeout: 240
+# valgrind: no (what the client does here runs there in the other scripts)
 . "$(dirname "$0")/lib.sh"
 need_image cpu
 a=$(cluster a) b=$(cluster b)

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: MIT
 # make demo, from set-up to the end, leaves no container.
 # timeout: 900
-# alone: it looks at all that is on the engine
 # debug: no (it builds and runs the normal build)
 # valgrind: no (likewise)
 . "$(dirname "$0")/lib.sh"

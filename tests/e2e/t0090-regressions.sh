@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: MIT
 # Defects that were found by using dockmpi, each kept from coming back.
 # timeout: 300
-# alone: it is about timing
 # debug: no (it is about timing)
 # valgrind: no (the paths run there in the other scripts; here it is about timing)
 # shellcheck source=tests/e2e/lib.sh
