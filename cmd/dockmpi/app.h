@@ -80,6 +80,9 @@ void dmpi_session_close(struct dmpi_session *session);
 int dmpi_session_open_at(struct dmpi_session *out, const struct dmpi_common *common,
                          const struct dmpi_strv *nodes, struct dmpi_err *err);
 
+/** The cluster file that it takes: -f, else the noted one, else NULL. Owned by the caller. */
+char *dmpi_session_file(const struct dmpi_common *common);
+
 /** The names that `up` noted and nobody took down yet, sorted. The caller frees them. */
 struct dmpi_strv dmpi_session_noted(void);
 

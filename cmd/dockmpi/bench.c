@@ -92,8 +92,7 @@ static int judge(const struct job *j, const struct dmpi_run_result *r, struct dm
     if (r->exit_code == 127)
         return dmpi_err_set(err, DMPI_ENOTFOUND,
                             "an image of the cluster has no " DMPI_BENCH_PROGRAM
-                            ": build it anew (dockmpi image build; dockmpi image push), then "
-                            "dockmpi up");
+                            ": build it anew (`dockmpi image build`), then `dockmpi up`");
     /* Wrong data end the program with 1, after a whole result. */
     if (r->exit_code && !(r->exit_code == 1 && j->reader.ended))
         return dmpi_err_set(err, DMPI_EENGINE, "job %s: the benchmark ended with exit code %d",

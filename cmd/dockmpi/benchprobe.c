@@ -46,7 +46,7 @@ static int ask(struct probed *p, struct dmpi_fleet *fleet)
     if (code == 126 || code == 127)
         return dmpi_err_set(&p->err, DMPI_ENOTFOUND,
                             "image %s has no " DMPI_BENCH_PROGRAM
-                            ": build it anew (dockmpi image build), then dockmpi up",
+                            ": build it anew (`dockmpi image build`), then `dockmpi up`",
                             p->member->profile);
     if (code)
         return dmpi_err_set(&p->err, DMPI_EENGINE, "fabric probe ended with exit code %d", code);
@@ -161,7 +161,7 @@ static int gather(struct probing *w, const struct dmpi_state *state, const char 
             add_worker(w, &state->members[i], images);
     if (w->n == 0)
         return dmpi_err_set(err, DMPI_ENOTFOUND,
-                            "cluster %s has no running workers; start it: dockmpi up", cluster);
+                            "cluster %s has no running workers; start it: `dockmpi up`", cluster);
     dmpi_parallel(w->n, DMPI_FLEET_WINDOW, ask_one, w);
     for (size_t i = 0; i < w->n; i++) {
         if (w->v[i].err.code == DMPI_OK)

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "hint.h"
 #include "out.h"
 #include "spec/profile.h"
 #include "verbs.h"
@@ -67,10 +68,12 @@ static void print_report(const struct dmpi_report *r)
     dmpi_table_start(&table, "", "CHECK", "NODE", "FOUND", NULL);
     for (size_t i = 0; i < r->n; i++) {
         const struct dmpi_finding *f = &r->findings[i];
+        dmpi_autofree char *text = dmpi_hint(f->text);
         dmpi_table_row(&table, dmpi_verdict_name(f->verdict), f->check, *f->node ? f->node : "all",
-                       f->text, NULL);
+                       text, NULL);
         if (*f->remedy) {
-            dmpi_autofree char *remedy = dmpi_xasprintf("-> %s", f->remedy);
+            dmpi_autofree char *how = dmpi_hint(f->remedy);
+            dmpi_autofree char *remedy = dmpi_xasprintf("-> %s", how);
             dmpi_table_row(&table, "", "", "", remedy, NULL);
         }
     }
@@ -86,7 +89,8 @@ static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err
     const struct doctor *o = arg;
     if (operands->n)
         return dmpi_usage(err, "doctor takes no operands");
-    const struct dmpi_flags flags = {.file = o->common.file,
+    dmpi_autofree char *file = dmpi_session_file(&o->common);
+    const struct dmpi_flags flags = {.file = file,
                                      .name = o->common.name,
                                      .image = o->image,
                                      .ports = o->ports,

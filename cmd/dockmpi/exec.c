@@ -126,7 +126,8 @@ static int choose(struct work *w, const struct dmpi_state *state, const char *cl
         return dmpi_usage(err, "--where needs names, as in -w worker-0,launcher");
     if (!w->n)
         return dmpi_err_set(err, DMPI_ENOTFOUND,
-                            "cluster %s has no running containers; start it: dockmpi up", cluster);
+                            "cluster %s has no running containers; start it: `dockmpi up`",
+                            cluster);
     return 0;
 }
 
@@ -179,7 +180,7 @@ static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err
 {
     const struct exec *o = arg;
     if (!operands->n)
-        return dmpi_usage(err, "exec needs a command: dockmpi exec -- hostname");
+        return dmpi_usage(err, "exec needs a command: `dockmpi exec -- hostname`");
     if (o->host)
         return run_on_hosts(o, operands, err);
     struct dmpi_session session;

@@ -171,7 +171,7 @@ static int open_port(struct forward *f, struct dmpi_err *err)
     if (cause == EADDRINUSE)
         return dmpi_err_set(
             err, DMPI_ECONFLICT,
-            "port %d of this machine is taken: choose another: dockmpi forward %s:%d:OTHER",
+            "port %d of this machine is taken: choose another: `dockmpi forward %s:%d:OTHER`",
             f->local_port, f->name, f->port);
     return dmpi_err_sys(err, cause, "port %d of this machine", f->local_port);
 }
@@ -227,7 +227,7 @@ static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err
 {
     const struct dmpi_common *common = arg;
     if (operands->n != 1)
-        return dmpi_usage(err, "forward needs one port: dockmpi forward worker-0:8888");
+        return dmpi_usage(err, "forward needs one port: `dockmpi forward worker-0:8888`");
     struct forward f = {.lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
     for (int i = 0; i < CONNECTIONS_MAX; i++)
         f.fds[i] = -1;

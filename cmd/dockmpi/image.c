@@ -355,7 +355,7 @@ static int run(void *opts, const struct dmpi_strv *operands, struct dmpi_err *er
     if (!act)
         return dmpi_usage(err, "image needs an action: build PROFILE..., push PROFILE..., or ls");
     if (act != list && operands->n < 2)
-        return dmpi_usage(err, "image %s needs the name of a profile; see: dockmpi image ls",
+        return dmpi_usage(err, "image %s needs the name of a profile; see: `dockmpi image ls`",
                           action);
     if (check_args(&w.opts->args, err))
         return -1;

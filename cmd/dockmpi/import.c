@@ -6,6 +6,7 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "base/shquote.h"
 #include "out.h"
 #include "spec/import.h"
 #include "verbs.h"
@@ -53,9 +54,10 @@ static void advise(const struct import *o, const struct dmpi_import *import)
         dmpi_out_note(
             "private addresses are missing: give addr for each node in the cluster file, or "
             "defaults.subnet for all");
-    if (o->output)
-        dmpi_out_note("%s: %zu nodes from %s; next: dockmpi up -f %s", o->output, import->n,
-                      import->kind, o->output);
+    dmpi_autofree char *file = o->output ? dmpi_shquote(o->output) : NULL;
+    if (file)
+        dmpi_out_note("%s: %zu nodes from %s; next: `dockmpi up -f %s`", o->output, import->n,
+                      import->kind, file);
 }
 
 static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err)

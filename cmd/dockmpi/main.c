@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "base/text.h"
+#include "hint.h"
 #include "out.h"
 #include "sig.h"
 #include "verbs.h"
@@ -121,6 +122,8 @@ static int run_verb(const struct dmpi_verb *verb, char *const *argv)
     struct dmpi_common *common = opts;
     int rc = dmpi_opts_parse(opts, &operands, tables, 2, verb->how, argv, &err);
     common->dashes_first = rc > 0;
+    dmpi_hint_choose(
+        &(struct dmpi_choice){.verbs = dmpi_verbs, .file = common->file, .name = common->name});
     if (rc < 0) {
         rc = DMPI_EXIT_USAGE;
     } else if (common->help) {

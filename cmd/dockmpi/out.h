@@ -11,7 +11,10 @@
 #include "base/strv.h"
 #include "engine/stream.h"
 
-/** One line on stderr, "dockmpi: ...", with terminal control bytes neutralised. Thread-safe. */
+/**
+ * One line on stderr, "dockmpi: ...", with terminal control bytes neutralised and hints completed (hint.h).
+ * Thread-safe.
+ */
 void dmpi_out_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /** One line on stdout with control bytes neutralised: what engines and containers call things is theirs. */

@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "hint.h"
 #include "out.h"
 
 enum { MAX_LIVE = 200 };
@@ -56,7 +57,8 @@ void dmpi_out_note(const char *fmt, ...)
     va_start(args, fmt);
     dmpi_autofree char *text = dmpi_xvasprintf(fmt, args);
     va_end(args);
-    dmpi_autofree char *safe = dmpi_text_print_safe(text);
+    dmpi_autofree char *whole = dmpi_hint(text);
+    dmpi_autofree char *safe = dmpi_text_print_safe(whole);
     pthread_mutex_lock(&lock);
     if (live)
         erase();
@@ -91,7 +93,8 @@ void dmpi_progress_set(const char *what, bool final, const char *fmt, ...)
     va_start(args, fmt);
     dmpi_autofree char *raw = dmpi_xvasprintf(fmt, args);
     va_end(args);
-    dmpi_autofree char *text = dmpi_text_print_safe(raw);
+    dmpi_autofree char *whole = dmpi_hint(raw);
+    dmpi_autofree char *text = dmpi_text_print_safe(whole);
     dmpi_autofree char *name = dmpi_text_print_safe(what);
     pthread_mutex_lock(&lock);
     if (live) {

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "hint.h"
 
 enum { NOTE_MAX = 64 * 1024 };
 
@@ -80,14 +81,22 @@ static int open_session(struct dmpi_session *out, const struct dmpi_flags *flags
     return 0;
 }
 
+char *dmpi_session_file(const struct dmpi_common *common)
+{
+    if (common->file)
+        return dmpi_xstrdup(common->file);
+    char *noted = noted_file(common->name ? common->name : "default");
+    dmpi_hint_noted(noted);
+    if (noted)
+        dmpi_debug("the cluster file is %s, as noted by the last up", noted);
+    return noted;
+}
+
 int dmpi_session_open(struct dmpi_session *out, const struct dmpi_common *common,
                       struct dmpi_err *err)
 {
-    dmpi_autofree char *noted =
-        common->file ? NULL : noted_file(common->name ? common->name : "default");
-    struct dmpi_flags flags = {.file = common->file ? common->file : noted, .name = common->name};
-    if (noted)
-        dmpi_debug("the cluster file is %s, as noted by the last up", noted);
+    dmpi_autofree char *file = dmpi_session_file(common);
+    const struct dmpi_flags flags = {.file = file, .name = common->name};
     return open_session(out, &flags, err);
 }
 

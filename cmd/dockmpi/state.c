@@ -73,7 +73,7 @@ const struct dmpi_member *dmpi_session_member(const struct dmpi_state *state, co
 {
     const struct dmpi_member *member = find(state, cluster, name);
     if (member && !dmpi_member_running(member)) {
-        dmpi_err_set(err, DMPI_ECONFLICT, "%s is %s, not running; repair the cluster: dockmpi up",
+        dmpi_err_set(err, DMPI_ECONFLICT, "%s is %s, not running; repair the cluster: `dockmpi up`",
                      name, member->state);
         return NULL;
     }
@@ -83,7 +83,7 @@ const struct dmpi_member *dmpi_session_member(const struct dmpi_state *state, co
     if (*names)
         dmpi_err_set(err, DMPI_ENOTFOUND, "cluster %s has no %s; it has: %s", cluster, name, names);
     else
-        dmpi_err_set(err, DMPI_ENOTFOUND, "cluster %s has no containers; start it: dockmpi up",
+        dmpi_err_set(err, DMPI_ENOTFOUND, "cluster %s has no containers; start it: `dockmpi up`",
                      cluster);
     return NULL;
 }

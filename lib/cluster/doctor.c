@@ -191,7 +191,7 @@ static void find_image(struct dmpi_exam *x, size_t i, struct found_image *out)
 static void judge_image(struct dmpi_exam *x, const struct found_image *all, size_t i)
 {
     const struct found_image *it = &all[i], *first = NULL;
-    dmpi_autofree char *push = dmpi_xasprintf("dockmpi image push %s", it->profile->name);
+    dmpi_autofree char *push = dmpi_xasprintf("`dockmpi image push %s`", it->profile->name);
     for (size_t k = 0; k < i; k++) {
         if (strcmp(all[k].profile->image, it->profile->image) != 0)
             continue;
@@ -323,8 +323,9 @@ static void clean_up(struct dmpi_exam *x)
     const struct dmpi_ctl ctl = dmpi_ctl_within(&none, CLEAN_MS);
     struct dmpi_down_result result = {0};
     struct dmpi_err err = DMPI_ERR_INIT;
+    dmpi_autofree char *down = dmpi_xasprintf("`dockmpi down --name %s`", x->spec->name);
     if (dmpi_cluster_down(x->fleet, x->spec->name, NULL, &ctl, &result, &err) < 0 && result.left)
-        dmpi_report_add(x->report, DMPI_BAD, "worker", NULL, "dockmpi down --name with that name",
+        dmpi_report_add(x->report, DMPI_BAD, "worker", NULL, down,
                         "containers of the short-lived cluster %s were not removed: %s",
                         x->spec->name, err.msg);
     dmpi_down_result_free(&result);

@@ -170,7 +170,7 @@ static void judge_space(struct dmpi_report *r, const struct dmpi_probe *p)
                         "%s left on the engine's disk", dmpi_text_human_bytes(size, p->disk));
     if (p->shm >= 0 && p->shm < SHM_DOUBTFUL)
         dmpi_report_add(r, DMPI_DOUBTFUL, "shm", p->node,
-                        "dockmpi up --shm-size 1g (PyTorch's loaders and MPI use it)",
+                        "`dockmpi up --shm-size 1g` (PyTorch's loaders and MPI use it)",
                         "/dev/shm has %s only", dmpi_text_human_bytes(size, p->shm));
 }
 
@@ -277,7 +277,7 @@ static const struct software {
     enum dmpi_verdict skewed;
     char build; // what follows it may differ: "2.6.0+cu124"
 } softwares[] = {
-    {"mpi", "", "use images with one version of Open MPI; dockmpi image push renews them", mpi_of,
+    {"mpi", "", "use images with one version of Open MPI; `dockmpi image push` renews them", mpi_of,
      DMPI_BAD, '\0'},
     {"ucx", "UCX ", "use images with one version of UCX, or --tune tcp", ucx_of, DMPI_DOUBTFUL,
      '\0'},

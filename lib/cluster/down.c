@@ -133,8 +133,8 @@ static void judge_left(struct dmpi_down_result *result, const struct dmpi_state 
         const struct dmpi_member *m = &left->members[i];
         struct dmpi_err still = DMPI_ERR_INIT;
         dmpi_err_set(&still, DMPI_EENGINE,
-                     "node %s: %s is still there (%s): run `dockmpi down` again, or `docker rm -f "
-                     "%s` on that node",
+                     "node %s: %s is still there (%s): take the cluster down again, or `docker rm "
+                     "-f %s` on that node",
                      dmpi_fleet_name(fleet, m->node), m->container, m->state, m->container);
         keep_first(&errs[m->node], &still);
     }

@@ -47,7 +47,7 @@ static int name_taken(struct dmpi_engine *engine, const char *container, const s
     const char *cluster = dmpi_json_str(labels, DMPI_LABEL_CLUSTER);
     if (cluster)
         return dmpi_err_set(err, DMPI_ECONFLICT,
-                            "another `dockmpi up` of cluster %s has just made it: wait until that "
+                            "another `up` of cluster %s has just made it: wait until that "
                             "has ended and try again",
                             cluster);
     return dmpi_err_set(err, DMPI_ECONFLICT,
@@ -104,7 +104,7 @@ static char *how_it_ended(const struct dmpi_talk *talk, const struct dmpi_ctl *c
     struct dmpi_err err = DMPI_ERR_INIT;
     if (dmpi_container_inspect(talk->engine, ctl, talk->id, &info, &err) != 0 &&
         err.code == DMPI_ENOTFOUND)
-        return dmpi_xstrdup("was removed by somebody else (another `dockmpi up` or `down`?)");
+        return dmpi_xstrdup("was removed by somebody else (another `up` or `down`?)");
     const json_t *state = dmpi_json_obj(info, "State");
     int code = (int)dmpi_json_int(state, "ExitCode", -1);
     if (!state || dmpi_json_bool(state, "Running", false))
@@ -112,7 +112,7 @@ static char *how_it_ended(const struct dmpi_talk *talk, const struct dmpi_ctl *c
     if (dmpi_json_bool(state, "OOMKilled", false))
         return dmpi_xstrdup("was killed because memory ran out");
     if (code == killed)
-        return dmpi_xstrdup("was killed from outside (another `dockmpi up` or `down`?)");
+        return dmpi_xstrdup("was killed from outside (another `up` or `down`?)");
     return dmpi_xasprintf("ended with code %d", code);
 }
 

@@ -141,7 +141,7 @@ static int check_result(const json_t *result, struct dmpi_err *err)
     json_t *runs = dmpi_json_arr(result, "runs"), *run;
     size_t i;
     if (dmpi_json_int(result, "format", 0) != 1 || !runs)
-        return dmpi_err_set(err, DMPI_EPARSE, "not a result that `dockmpi bench --json` wrote");
+        return dmpi_err_set(err, DMPI_EPARSE, "not a result that `bench --json` wrote");
     json_array_foreach (runs, i, run)
         if (check_run(run, i, err))
             return -1;

@@ -23,7 +23,7 @@ doctor() {
 
 doctor 1 'images are missing'
 like "$out" '^fail +image +h0 +dockmpi/launcher:latest is not there' 'on each host'
-like "$out" '-> dockmpi image push small' 'and what to do'
+like "$out" '-> .dockmpi image -f lab.yaml push small.' 'and what to do'
 is "$(grep -c '^fail' <<<"$out")" 3 'each host is told once'
 ok 'so they are sent' dockmpi image push small -f lab.yaml
 

@@ -111,7 +111,7 @@ docker pause "dockmpi-$c-worker-1" >/dev/null
 exits 125 'cancel with a paused worker' dockmpi cancel --name "$c" --grace 1s "$job"
 is "$out" "job $job: canceled" 'tells what was done'
 one_line "$err" 'and in one line what was not'
-like "$err" "could not be verified: worker-1 on node .*paused.*dockmpi cancel $job" 'which worker, why, and what to do'
+like "$err" "could not be verified: worker-1 on node .*paused.*dockmpi cancel --name $c $job" 'which worker, why, and what to do'
 is "$(left | grep -c worker-0)" 0 'the other worker is clean'
 exits 125 'still' dockmpi cancel --name "$c" --json "$job"
 json 'as JSON' 'assert r["unverified"][0]["worker"] == "worker-1" and r["jobs"][0]["outcome"] == "had ended before", r'

@@ -14,7 +14,7 @@ ok 'up' dockmpi up --name "$c" --workers 2 --image cpu
 # Names.
 exits 3 'run --job-name' on run --np 1 --job-name night-run -- sh -c 'echo by name; exit 3'
 exits 125 'a name that is taken' on run --np 1 --job-name night-run -- true
-is "$err" "dockmpi: the name night-run is that of job 1, which has ended: \`dockmpi jobs --prune\` removes it" 'is refused with the remedy'
+is "$err" "dockmpi: the name night-run is that of job 1, which has ended: \`dockmpi jobs --name $c --prune\` removes it" 'is refused with the remedy'
 exits 2 'what is no name' on run --job-name 'a/b' -- true
 ok 'logs by name' on logs night-run
 is "$out" 'by name' 'shows its output'
@@ -157,7 +157,7 @@ run = ptytalk.Terminal([dockmpi, "run", *at, "--np", "1", "--job-name", "kept", 
                         "echo goes; exec sleep 600"])
 run.expect("goes")
 run.send("typed meanwhile\n\x10x\x10\x11")
-run.expect(r"job \d+ goes on; `dockmpi attach \d+` comes back to it")
+run.expect(r"job \d+ goes on; `dockmpi attach --name \S+ \d+` comes back to it")
 ptytalk.check(run.end() == 0, "run left by its keys did not exit with 0")
 back = ptytalk.Terminal([dockmpi, "attach", *at, "--detach-keys", "a,b", "kept"])
 back.expect("goes")

@@ -23,9 +23,9 @@ exits 125 'why without a job' dockmpi why --name "$c"
 like "$err" 'has no jobs' 'says so'
 exits 2 'why of two jobs' dockmpi why --name "$c" 1 2
 
-ok 'a job that sleeps' dockmpi run --name "$c" -d -- sh -c 'echo "line $OMPI_COMM_WORLD_RANK"; sleep 300; true'
+ok 'a job that sleeps' dockmpi run --name "$c" -d -- sh -c 'echo "line $OMPI_COMM_WORLD_RANK: \`dockmpi up\`"; sleep 300; true'
 until_says '^job 1: every rank sleeps' 'why: every rank sleeps'
-like "$out" '^last output, 2[0-9TZ:.-]+: line [01]' 'and what was printed last'
+like "$out" '^last output, 2[0-9TZ:.-]+: line [01]: .dockmpi up.$' 'and what was printed last, as it was'
 like "$out" '^1 +local +worker-1 +[0-9]+ +waits .* sleep *$' 'a shell that waits for its child is told by the child'
 t dockmpi why --name "$c" --json 1
 json 'why --json' "assert [(x['rank'], x['worker'], x['doing'], x['name']) for x in r['ranks']] == [
@@ -34,9 +34,9 @@ assert r['state'] == 'running' and r['workers'][1]['fault'] is None and r['last_
 
 pid=$(rank_pid 1)
 in_worker 1 "kill -STOP $pid"
-until_says "^job 1: rank 1 \(worker-1, node local\) is stopped \(SIGSTOP\); .dockmpi exec -w worker-1 -- kill -CONT $pid. lets it go on" \
+until_says "^job 1: rank 1 \(worker-1, node local\) is stopped \(SIGSTOP\); .dockmpi exec --name $c -w worker-1 -- kill -CONT $pid. lets it go on" \
     'why: a rank that is stopped'
-ok 'the remedy that it names' dockmpi exec --name "$c" -w worker-1 -- kill -CONT "$pid"
+ok 'the remedy, typed as it is printed' eval "$(sed -n '1s/.*`\(dockmpi [^`]*\)`.*/\1/p' out)"
 until_says '^job 1: every rank sleeps' 'helps'
 
 docker pause "dockmpi-$c-worker-1" >/dev/null
@@ -45,7 +45,7 @@ docker unpause "dockmpi-$c-worker-1" >/dev/null
 ok 'the job is canceled' dockmpi cancel --name "$c"
 t dockmpi why --name "$c"
 is "$rc" 0 'why of a job that has ended'
-like "$out" '^job 1: the job has ended with exit code [0-9]+; .dockmpi logs 1. shows' 'tells its code'
+like "$out" "^job 1: the job has ended with exit code [0-9]+; .dockmpi logs --name $c 1. shows" 'tells its code'
 
 # A program that calls itself something nasty, and computes.
 ok 'a job that computes' dockmpi run --name "$c" -d -- bash -c \
@@ -58,7 +58,7 @@ ok 'is canceled' dockmpi cancel --name "$c"
 dockmpi run --name "$c" --stall 2 -- sh -c 'echo begins; exec sleep 300' >job.out 2>job.err &
 job=$!
 if wait_until 60 grep -q 'nothing was printed' job.err; then pass 'run --stall tells'; else fail 'run --stall tells' "$(cat job.err)"; fi
-like "$(cat job.err)" '^dockmpi: job 3: nothing was printed for [0-9ms]+, and every rank sleeps, .*; .dockmpi why 3. tells more$' \
+like "$(cat job.err)" "^dockmpi: job 3: nothing was printed for [0-9ms]+, and every rank sleeps, .*; .dockmpi why --name $c 3. tells more$" \
     'how long, what, and where to look'
 ok "is canceled" dockmpi cancel --name "$c"
 wait $job
