@@ -31,11 +31,13 @@ struct composer {
 // How the launch daemons of either generation notice a dead network: after 26 s, later than ssh does (15 to
 // 20 s), so that mpirun reports an error of its own. Where only one direction is dead ssh does not notice,
 // because sshd asks whether we are alive.
+// odls_base_max_threads: the daemons of PRRTE 3.0 start ranks in threads of their own, and miss the end of a rank that
+// ends before its thread has noted who it is: mpirun would wait for it for ever.
 static const char *const daemon_env[] = {
     "PRTE_MCA_oob_tcp_keepalive_time=20",  "PRTE_MCA_oob_tcp_keepalive_intvl=3",
     "PRTE_MCA_oob_tcp_keepalive_probes=2", "OMPI_MCA_oob_tcp_keepalive_time=20",
     "OMPI_MCA_oob_tcp_keepalive_intvl=3",  "OMPI_MCA_oob_tcp_keepalive_probes=2",
-    "PRTE_MCA_prte_silence_shared_fs=1",
+    "PRTE_MCA_prte_silence_shared_fs=1",   "PRTE_MCA_odls_base_max_threads=0",
 };
 
 static bool is_none(const char *tune)

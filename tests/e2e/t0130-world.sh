@@ -100,6 +100,26 @@ bad 'a rank that does not come' "rank 1, planned on worker-1 of node local, has 
 docker exec "dockmpi-$c-worker-1" mv /etc/dockmpi/right /etc/dockmpi/rank
 exits 125 'a detached job' dockmpi wait --name "$c" "$(mpirun_does 'exit 0'; dockmpi run --name "$c" -d -- true)"
 mpirun_does ''
+# Launch daemons that are slow to note which process they have started: the ranks have ended by then.
+cat >fork.c <<'EOT'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <unistd.h>
+pid_t fork(void)
+{
+    pid_t (*real)(void) = (pid_t (*)(void))dlsym(RTLD_NEXT, "fork"), pid = real();
+    if (pid > 0)
+        sleep(1);
+    return pid;
+}
+EOT
+ok 'a slow fork' cc -shared -fPIC -o bin/fork.so fork.c
+for w in 0 1; do
+    docker exec "dockmpi-$c-worker-$w" sh -c 'mkdir /opt/slow && mv /usr/bin/prted /opt/slow &&
+        printf "#!/bin/sh\nLD_PRELOAD=/usr/local/sbin/fork.so exec /opt/slow/prted \"\$@\"\n" >/usr/bin/prted && chmod 755 /usr/bin/prted'
+done
+exits 7 'ranks that end at once are not missed' dockmpi run --name "$c" --timeout 60s -- sh -c 'exit 7'
+for w in 0 1; do docker exec "dockmpi-$c-worker-$w" mv /opt/slow/prted /usr/bin/prted; done
 ok 'the cluster is as good as before' dockmpi run --name "$c" -- sleep 0.3
 is "$(docker exec "dockmpi-$c-worker-0" ps -eo comm | grep -cx sleep)" 0 'and nothing of those jobs is left'
 ok 'down' dockmpi down --name "$c"

@@ -220,7 +220,7 @@ static void test_local_command(void **state)
         env, "PRTE_MCA_oob_tcp_keepalive_time=20 PRTE_MCA_oob_tcp_keepalive_intvl=3 "
              "PRTE_MCA_oob_tcp_keepalive_probes=2 OMPI_MCA_oob_tcp_keepalive_time=20 "
              "OMPI_MCA_oob_tcp_keepalive_intvl=3 OMPI_MCA_oob_tcp_keepalive_probes=2 "
-             "PRTE_MCA_prte_silence_shared_fs=1 OMP_NUM_THREADS=2 "
+             "PRTE_MCA_prte_silence_shared_fs=1 PRTE_MCA_odls_base_max_threads=0 OMP_NUM_THREADS=2 "
              "MASTER_ADDR=127.0.0.1 MASTER_PORT=21000 SECRET=s DOCKMPI_JOB=7 DOCKMPI_PLAN=0-1:1 "
              "DOCKMPI_DAEMON=7");
     assert_non_null(strstr(command.job, "export SECRET=s\n"));
