@@ -14,6 +14,7 @@
 #   daemon STATE NAME                                the job's launch daemons, mpirun in its own container
 #   oom COUNT | memory USED LIMIT | full FOLDER
 #   plan PLAN                                        in the job's own container
+#   pause ATTEMPT ATTEMPTS                           there, too: the job waits to start again
 
 job=$1
 set -f
@@ -95,6 +96,7 @@ set -f
 [ ! -r /etc/dockmpi/job ] || while read -r _ k x && [ "$k" != Map: ]; do
     [ "$k" != Plan: ] || { echo "plan $x"; break; }
 done </etc/dockmpi/job
+{ read -r x </etc/dockmpi/pause && echo "pause $x"; } 2>/dev/null
 [ -z "$inodes" ] ||
     grep -hE "^( *[^ ]+){9} (${inodes#?}) " /proc/net/tcp /proc/net/tcp6 2>/dev/null | while IFS= read -r l; do echo "tcp $l"; done
 memory

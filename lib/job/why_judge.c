@@ -94,6 +94,18 @@ static char *judge_places(const struct dmpi_why_place *places, size_t n)
     return NULL;
 }
 
+// Between the attempts of run --restart-on-failure there are no ranks.
+static char *judge_pause(const struct dmpi_why_place *places, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct dmpi_why_place *p = &places[i];
+        if (p->index == DMPI_WHY_JOB && p->look.attempt > 0)
+            return dmpi_xasprintf("the job waits to start again (attempt %d of %d)",
+                                  p->look.attempt, p->look.attempts);
+    }
+    return NULL;
+}
+
 static char *judge_stopped(const struct dmpi_why_verdict *v)
 {
     size_t stopped = count(v, DMPI_WHY_STOPPED), traced = count(v, DMPI_WHY_TRACED);
@@ -238,6 +250,8 @@ void dmpi_why_judge(struct dmpi_why_verdict *out, const struct dmpi_why_place *p
         dmpi_why_rank_judge(r, places, n, plan);
     }
     char *said = judge_places(places, n);
+    if (!said)
+        said = judge_pause(places, n);
     if (!said)
         said = judge_stopped(out);
     if (!said)

@@ -235,6 +235,15 @@ static void add_plan(struct parser *p, char *line)
         p->out->plan = dmpi_xstrdup(line);
 }
 
+static void add_pause(struct parser *p, char *line)
+{
+    long long attempt, attempts;
+    if (!number(&attempt, word(&line), PID_MAX) || !number(&attempts, word(&line), PID_MAX))
+        return;
+    p->out->attempt = (int)attempt;
+    p->out->attempts = (int)attempts;
+}
+
 static void add_line(struct parser *p, char *line)
 {
     static const struct {
@@ -243,7 +252,7 @@ static void add_line(struct parser *p, char *line)
     } keys[] = {{"proc", add_proc}, {"again", add_again}, {"stack", add_stack},
                 {"fd", add_owner},  {"tcp", add_sock},    {"daemon", add_daemon},
                 {"now", add_now},   {"oom", add_oom},     {"memory", add_memory},
-                {"full", add_full}, {"plan", add_plan}};
+                {"full", add_full}, {"plan", add_plan},   {"pause", add_pause}};
 
     if (strcmp(line, "dockmpi: why end") == 0)
         p->ended = true;

@@ -49,6 +49,7 @@ struct dmpi_why_look {
     int64_t memory, memory_limit; // bytes; -1: not known or none
     int64_t elapsed_ms;           // between the looks
     char *plan;                   // "0-3:2,4:1", in the job's container only; else NULL
+    int attempt, attempts; // there: the job waits to start this attempt of so many; 0: it does not
 };
 
 // *out is to be freed also after an error: DMPI_EPARSE when it does not begin or end as it should.

@@ -11,18 +11,19 @@ stop='' pid='' feeder='' code='' timer=''
 drain_soon() {
     (sleep 2; kill $(cat "$dir/out.tail" "$dir/err.tail")) >/dev/null 2>&1 &
 }
-# Every rank on every worker gets TERM and its time to heed it; who remains is killed. A worker that does not
-# answer holds up nobody for long.
-end_ranks() {
+# end_on_workers WHAT MILLISECONDS SECONDS: end.sh on every worker. One that does not answer for so many seconds
+# holds up nobody.
+end_on_workers() {
     sent=''
     while read -r host _; do
-        ssh "$host" "sh -s ranks $1 $job" </etc/dockmpi/end >/dev/null 2>&1 3<&- &
+        timeout "$3" ssh "$host" "sh -s $1 $2 $job" </etc/dockmpi/end >/dev/null 2>&1 3<&- &
         sent="$sent $!"
     done </etc/dockmpi/hostfile
-    (sleep $(($1 / 1000 + 3)); kill $sent) >/dev/null 2>&1 &
-    bound=$!
-    wait $sent
-    kill "$bound" 2>/dev/null
+    for one in $sent; do await "$one"; done
+}
+# Every rank gets TERM and its time to heed it; who remains is killed.
+end_ranks() {
+    end_on_workers ranks "$1" $(($1 / 1000 + 3))
 }
 # gone TENTHS: whether mpirun is, before so long.
 gone() {
@@ -66,10 +67,13 @@ time_out() {
         sleep "$limit" &
         nap=$!
         wait "$nap"
-        echo "dockmpi: the job's time of $limit s is over: its ranks have $((grace / 1000)) s to end" >&2
-        kill -s TERM $$
+        kill -s ALRM $$
     ) 3<&- &
     timer=$!
+}
+# $1: not empty while ranks run.
+time_is_over() {
+    echo "dockmpi: the job's time of $limit s is over${1:+: its ranks have $((grace / 1000)) s to end}" >&2
 }
 pass() {
     interrupted=1
@@ -102,11 +106,17 @@ show_err() {
     follow "$dir/err" "$@" | sift >&2
 }
 exec 3<&0 </dev/null
-# Rank 0 reads its standard input from a pipe on its worker: mpirun of Open MPI 5.0 would lose
-# most of what is longer than 4 KiB. Either end makes the pipe, and waits for the other.
+# Until all children run, a request is only noted: what it starts would change $!.
+asked=
+trap 'asked=143' TERM
+trap 'asked=130' INT
+trap 'asked=129' HUP
+trap 'time_is_over yes; asked=143' ALRM
 head_of_job
 [ -z "$limit" ] || [ -n "${DOCKMPI_ATTEMPT:-}" ] || time_out
 [ "$restarts" -eq 0 ] || [ -n "${DOCKMPI_ATTEMPT:-}" ] || attempts
+# Rank 0 reads its standard input from a pipe on its worker: mpirun of Open MPI 5.0 would lose
+# most of what is longer than 4 KiB. Either end makes the pipe, and waits for the other.
 if [ -n "$reads" ]; then
     export DOCKMPI_STDIN="$dir.in"
     read -r host _ </etc/dockmpi/hostfile
@@ -126,17 +136,13 @@ fi
 sh /etc/dockmpi/job >>"$dir/out" 2>>"$dir/err" 3<&- &
 pid=$!
 exec 3<&-
-# Until all children run, a request is only noted: what it starts would change $!.
-asked=
-trap 'asked=143' TERM
-trap 'asked=130' INT
-trap 'asked=129' HUP
 trap 'pass USR1' USR1
 trap 'pass USR2' USR2
 heed() {
     trap 'stop 143' TERM
     trap 'stop 130' INT
     trap 'stop 129' HUP
+    trap 'time_is_over yes; stop 143' ALRM
     [ -z "$asked" ] || stop "$asked"
 }
 ends=''

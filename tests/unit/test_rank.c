@@ -267,6 +267,8 @@ static void test_job_attempts(void **state)
         // Who ends a job does not want another one.
         {"# Restarts: 5\n{ sleep 0.3; kill -TERM $DOCKMPI_OUTER; } &\nexec sleep 60\n", "", 143},
         {"# Restarts: 5\n{ sleep 0.3; kill -INT $DOCKMPI_OUTER; } &\nexec sleep 60\n", "", 130},
+        {"# Restarts: 5\n# Timeout: 0.5\nexec sleep 60\n",
+         "dockmpi: the job's time of 0.5 s is over: its ranks have 0 s to end\n", 143},
     };
 
     (void)state;
@@ -280,6 +282,43 @@ static void test_job_attempts(void **state)
     check("sort -u asked; rm asked ssh hostfile", 0, "worker-7 sh -s all 0 5\n");
     check("cmp run.1 run.2 && test -s run.1 && rm run.1 run.2", 0, "");
     check("ls -d dockmpi-job.* 2>/dev/null | wc -l | tr -d ' '", 0, "0\n");
+}
+
+// A job that is ended before its next attempt does not wait for it: here the pause of a second takes long.
+static void test_job_pause(void **state)
+{
+    static const char head[] =
+        "dockmpi: attempt 1 of 3 ended with exit code 7: the next one begins in 1 s\n";
+    static const char tail[] = "dockmpi: attempt 2 of 3 was not started any more\n";
+    static const struct {
+        const char *job, *says;
+        int code;
+    } cases[] = {
+        {"kill -TERM $DOCKMPI_OUTER", "", 143},
+        {"kill -INT $DOCKMPI_OUTER", "", 130},
+        {"kill -HUP $DOCKMPI_OUTER", "", 129},
+        {"kill -ALRM $DOCKMPI_OUTER", "dockmpi: the job's time of 60 s is over\n", 143},
+    };
+
+    (void)state;
+    put_file("sleep", "#!/bin/sh\n"
+                      "[ \"$1\" = 1 ] || exec /bin/sleep \"$@\"\n"
+                      "/bin/sleep 30 >/dev/null 2>&1\n"
+                      "echo waited >waited\n");
+    check("chmod 755 sleep", 0, "");
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(cases); i++) {
+        dmpi_autofree char *job = dmpi_xasprintf(
+            "# Restarts: 2\n# Timeout: 60\n"
+            "(until [ -s pause ]; do sleep 0.05; done; cat pause >told; %s) >/dev/null 2>&1 &\n"
+            "exit 7\n",
+            cases[i].job);
+        dmpi_autofree char *out = dmpi_xasprintf("%s%s%s", head, cases[i].says, tail);
+        put_file("job", job);
+        check("PATH=$PWD:$PATH sh -c 'export DOCKMPI_OUTER=$$; exec sh run-job'", cases[i].code,
+              out);
+        check("cat told; rm told; ls pause waited 2>/dev/null", 2, "2 3\n");
+    }
+    check("rm sleep", 0, "");
 }
 
 // Which worker was lost, by what mpirun says and by what ssh meets there.
@@ -660,13 +699,14 @@ static void test_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rank_runs),     cmocka_unit_test(test_rank_place),
-        cmocka_unit_test(test_rank_refuses),  cmocka_unit_test(test_job_codes),
-        cmocka_unit_test(test_job_lost),      cmocka_unit_test(test_job_streams),
-        cmocka_unit_test(test_job_attempts),  cmocka_unit_test(test_job_stdin),
-        cmocka_unit_test(test_job_disk_full), cmocka_unit_test(test_job_stops),
-        cmocka_unit_test(test_rank_tells),    cmocka_unit_test(test_job_world),
-        cmocka_unit_test(test_job_transport), cmocka_unit_test(test_end),
+        cmocka_unit_test(test_rank_runs),    cmocka_unit_test(test_rank_place),
+        cmocka_unit_test(test_rank_refuses), cmocka_unit_test(test_job_codes),
+        cmocka_unit_test(test_job_lost),     cmocka_unit_test(test_job_streams),
+        cmocka_unit_test(test_job_attempts), cmocka_unit_test(test_job_pause),
+        cmocka_unit_test(test_job_stdin),    cmocka_unit_test(test_job_disk_full),
+        cmocka_unit_test(test_job_stops),    cmocka_unit_test(test_rank_tells),
+        cmocka_unit_test(test_job_world),    cmocka_unit_test(test_job_transport),
+        cmocka_unit_test(test_end),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -148,6 +148,11 @@ static const struct {
      "on, `dockmpi cancel` "
      "ends the job"},
     {NOTHING, NOTHING, NULL, "", "no rank has a process, nor has mpirun: the job starts or ends"},
+    {NOTHING, NOTHING, NULL, "pause 2 3\n", "the job waits to start again (attempt 2 of 3)"},
+    {NOTHING, NOTHING, "its container is paused", "pause 2 3\n",
+     "worker-1 on node h1: its container is paused"},
+    {NOTHING, NOTHING, NULL, "pause 2\npause 2 x\n",
+     "no rank has a process, nor has mpirun: the job starts or ends"},
     {SLEEPS(10, 0), NOTHING, "its container is paused", MPIRUN,
      "worker-1 on node h1: its container is paused"},
     {SLEEPS(10, 0), SLEEPS(20, 1), NULL, "daemon T mpirun\n",
@@ -188,7 +193,7 @@ static void test_judge(void **state)
         // Where some rank computes, or where a job begins or ends, nobody needs to be told.
         bool goes_on = strstr(v.conclusion, "k computes") && !strstr(v.conclusion, "no rank");
         goes_on = goes_on || strstr(v.conclusion, " computes, the other") ||
-                  strstr(v.conclusion, "starts or ends");
+                  strstr(v.conclusion, "starts or ends") || strstr(v.conclusion, "start again");
         assert_int_equal(v.stalled, !goes_on);
         assert_int_equal(v.n, 2);
         assert_ptr_equal(v.ranks[1].place, &places[1]);
