@@ -54,6 +54,13 @@ struct pass {
     size_t *first;            // first[node] .. first[node + 1]
 };
 
+void dmpi_work_fail(struct dmpi_work *work, struct dmpi_item *item, const struct dmpi_err *err)
+{
+    item->err = *err;
+    if (err->code != DMPI_ECANCELED) // the user knows
+        dmpi_work_tell(work, item, DMPI_STAGE_FAILED, err->msg);
+}
+
 struct node_pass {
     const struct pass *pass;
     struct dmpi_item **items;
@@ -76,11 +83,8 @@ static void pass_item(size_t i, void *arg)
         if (rc != 0)
             dmpi_err_wrap(&err, "node %s", work->spec->nodes[item->node].name);
     }
-    if (rc == 0)
-        return;
-    item->err = err;
-    if (err.code != DMPI_ECANCELED) // the user knows
-        dmpi_work_tell(work, item, DMPI_STAGE_FAILED, err.msg);
+    if (rc != 0)
+        dmpi_work_fail(work, item, &err);
 }
 
 static void pass_node(size_t node, void *arg)

@@ -14,6 +14,12 @@ static bool may_be_kept(const struct dmpi_item *item)
     return item->step->change == DMPI_KEPT && item->err.code == DMPI_OK;
 }
 
+// Whatever is wrong inside the container, a new one mends it; a failing engine does not.
+static bool is_its_own_fault(const struct dmpi_err *err)
+{
+    return err->code == DMPI_ENOTFOUND || err->code == DMPI_EPARSE || err->code == DMPI_ECONFLICT;
+}
+
 static int look_into(struct dmpi_work *work, struct dmpi_item *item, struct dmpi_engine *engine,
                      const struct dmpi_ctl *ctl, struct dmpi_err *err)
 {
@@ -21,8 +27,7 @@ static int look_into(struct dmpi_work *work, struct dmpi_item *item, struct dmpi
     struct dmpi_mesh_self self;
     const struct dmpi_member *found = item->step->found;
     if (dmpi_member_self(&self, engine, found->id, found->container, ctl, err) != 0) {
-        // Whatever is wrong inside the container, a new one mends it; a failing engine does not.
-        if (err->code != DMPI_ENOTFOUND && err->code != DMPI_EPARSE && err->code != DMPI_ECONFLICT)
+        if (!is_its_own_fault(err))
             return -1;
         dmpi_step_replace(item->step, REASON_NOT_READY);
         return 0;
@@ -41,7 +46,9 @@ static int read_mesh(struct dmpi_mesh *out, struct dmpi_work *work, const struct
     if (dmpi_fleet_engine(&engine, work->fleet, item->node, work->ctl, err) != 0)
         return -1;
     struct dmpi_ctl within = dmpi_ctl_within(work->ctl, 30000);
-    return dmpi_member_mesh(out, engine, item->id, item->step->found->container, &within, err);
+    if (dmpi_member_mesh(out, engine, item->id, item->step->found->container, &within, err) == 0)
+        return 0;
+    return dmpi_err_wrap(err, "node %s", work->spec->nodes[item->node].name);
 }
 
 // The launcher is first among the items, so it is asked first. Members that cannot tell the mesh are
@@ -56,24 +63,29 @@ static bool find_mesh(struct dmpi_work *work)
         if (read_mesh(&work->mesh, work, item, &err) == 0)
             return true;
         dmpi_mesh_free(&work->mesh);
-        if (err.code == DMPI_ECANCELED || err.code == DMPI_EUNREACHABLE)
-            item->err = err;
-        else
+        if (is_its_own_fault(&err))
             dmpi_step_replace(item->step, REASON_NOT_READY);
+        else
+            dmpi_work_fail(work, item, &err);
     }
     return false;
 }
 
-// A worker that the launcher does not know yet (its node was away) brings its own entry along.
-static bool adopt(struct dmpi_work *work, const struct dmpi_item *item)
+// A worker that the launcher does not know yet (its node was away) brings its own entry along; false: it is to be
+// replaced.
+static bool adopt(struct dmpi_work *work, struct dmpi_item *item)
 {
     int index = dmpi_item_worker(item);
     if (dmpi_mesh_find(&work->mesh, index))
         return true;
     struct dmpi_mesh own DMPI_AUTO(dmpi_mesh_free) = {0};
     struct dmpi_err err = DMPI_ERR_INIT;
-    if (read_mesh(&own, work, item, &err) != 0)
-        return false;
+    if (read_mesh(&own, work, item, &err) != 0) {
+        if (is_its_own_fault(&err))
+            return false;
+        dmpi_work_fail(work, item, &err);
+        return true;
+    }
     const struct dmpi_mesh_worker *entry = dmpi_mesh_find(&own, index);
     return entry && dmpi_mesh_put(&work->mesh, entry, &err) == 0;
 }

@@ -74,6 +74,9 @@ void dmpi_work_each(struct dmpi_work *work, bool (*pick)(const struct dmpi_item 
 void dmpi_work_tell(struct dmpi_work *work, const struct dmpi_item *item, enum dmpi_stage stage,
                     const char *detail);
 
+// Notes that nothing more can be done for an item, and tells it. The error names the node.
+void dmpi_work_fail(struct dmpi_work *work, struct dmpi_item *item, const struct dmpi_err *err);
+
 // The worker index of an item, -1 for the launcher and for what is not wanted.
 int dmpi_item_worker(const struct dmpi_item *item);
 
