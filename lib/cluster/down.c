@@ -109,16 +109,38 @@ static void keep_first(struct dmpi_err *into, const struct dmpi_err *other)
         *into = *other;
 }
 
-// An engine answers to a removal a moment before its list forgets the container.
+struct again {
+    const struct dmpi_state *left;
+    const struct dmpi_ctl *ctl;
+};
+
+static int remove_again(struct dmpi_engine *engine, size_t node, void *arg, struct dmpi_err *err)
+{
+    const struct again *again = arg;
+    for (size_t i = 0; i < again->left->n; i++) {
+        const struct dmpi_member *m = &again->left->members[i];
+        if (m->node == node)
+            dmpi_container_remove(engine, again->ctl, m->id, true, true, err);
+    }
+    return 0; // whether it is gone, the next look tells
+}
+
+// An engine answers to a removal a moment before its list forgets the container; and one that a client who was killed
+// had ordered is listed a moment before it can be removed: until then the engine says that there is none.
 static int look_again(struct dmpi_state *left, struct down *down, const char *cluster,
                       struct dmpi_err *err)
 {
+    const struct dmpi_ctl within = dmpi_ctl_within(down->ctl, LOOK_MS);
+    dmpi_autofree struct dmpi_err *errs = dmpi_xcalloc(down->state->n_nodes, sizeof(*errs));
     for (int tries = 0;; tries++) {
-        int rc = dmpi_state_load(left, down->fleet, cluster, down->ctl, err);
-        if (rc != 0 || left->n == 0 || tries == 10)
+        int rc = dmpi_state_load(left, down->fleet, cluster, &within, err);
+        if (left->n == 0 || tries == 10)
             return rc;
-        if (dmpi_ctl_sleep(down->ctl, 50L << (tries / 2), err) != 0)
+        if (dmpi_ctl_sleep(&within, 50L << (tries / 2), err) != 0)
             return -1;
+        struct again again = {left, &within};
+        if (tries > 0)
+            dmpi_fleet_each(down->fleet, &within, 0, remove_again, &again, errs);
         dmpi_state_free(left);
     }
 }
