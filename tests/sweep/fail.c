@@ -209,7 +209,8 @@ ssize_t send(int fd, const void *buf, size_t n, int flags)
     return syscall(SYS_sendto, fd, buf, some(fd, n), flags, NULL, 0);
 }
 
-// The mode is the fourth argument only where a file can be made.
+// The mode is the fourth argument only where a file can be made. ENOENT is none of the ways: a file that is not there
+// is no failure.
 static int open_really(int folder, const char *path, int flags, mode_t bits)
 {
     return (int)syscall(SYS_openat, folder, path, flags, bits);
@@ -227,7 +228,7 @@ static int open_really(int folder, const char *path, int flags, mode_t bits)
 int open(const char *path, int flags, ...)
 {
     BITS(flags)
-    if (fails("open", false, WAYS(EMFILE, EIO, EACCES, ENOENT)))
+    if (fails("open", false, WAYS(EMFILE, EIO, EACCES)))
         return -1;
     return open_really(AT_FDCWD, path, flags, bits);
 }
@@ -235,7 +236,7 @@ int open(const char *path, int flags, ...)
 int openat(int folder, const char *path, int flags, ...)
 {
     BITS(flags)
-    if (fails("openat", false, WAYS(EMFILE, EIO, EACCES, ENOENT)))
+    if (fails("openat", false, WAYS(EMFILE, EIO, EACCES)))
         return -1;
     return open_really(folder, path, flags, bits);
 }
