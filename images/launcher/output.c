@@ -325,14 +325,27 @@ static bool condense(uint16_t channel, const pmix_byte_object_t *bo)
     return again && is_refusal(text);
 }
 
+// mpirun and its daemons are "NAME@0", the ranks "NAME@1". Their own words end with the zero of a string of C.
+static bool ends_in_zero(const pmix_proc_t *source, const pmix_byte_object_t *bo)
+{
+    const char *at = strrchr(source->nspace, '@');
+
+    return at && strcmp(at, "@0") == 0 && bo && bo->size > 0 && bo->bytes[bo->size - 1] == '\0';
+}
+
 int PMIx_server_IOF_deliver(const pmix_proc_t *source, uint16_t channel,
                             const pmix_byte_object_t *bo, const void *info, size_t ninfo,
                             pmix_op_cbfunc_t cbfunc, void *cbdata)
 {
     int fd = channel & PMIX_FWD_STDOUT_CHANNEL ? STDOUT_FILENO : STDERR_FILENO;
+    pmix_byte_object_t text;
 
     (void)info;
     (void)ninfo;
+    if (ends_in_zero(source, bo)) {
+        text = (pmix_byte_object_t){.bytes = bo->bytes, .size = bo->size - 1};
+        bo = &text;
+    }
     pthread_once(&once, start_flusher);
     pthread_mutex_lock(&lock);
     struct source *s = find(source, fd);

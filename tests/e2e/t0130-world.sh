@@ -23,7 +23,10 @@ mpirun_does() {
 with() { printf 'last=\nfor a; do shift; [ "$last" != %s ] || a=%s; last=$a; set -- "$@" "$a"; done\n' "$1" "$2"; }
 
 mpirun_does ''
+# Of this source, whatever the image has.
+ok 'the library that writes the output' cc -shared -fPIC -o output.so "$E2E_ROOT/images/launcher/output.c"
 ok 'a cluster of two workers' dockmpi up --name "$c" --workers 2 --image launcher --volume "$PWD/bin:/usr/local/sbin" \
+    --volume "$PWD/output.so:/usr/lib/dockmpi/output.so:ro" \
     --env DOCKMPI_PATIENCE=3
 ok 'a job' dockmpi run --name "$c" --slots 2 -- hostname
 is "$(sort <<<"$out" | uniq -c | tr -s ' ' | tr '\n' ';')" " 2 dockmpi-$c-worker-0; 2 dockmpi-$c-worker-1;" \
@@ -122,4 +125,16 @@ exits 7 'ranks that end at once are not missed' dockmpi run --name "$c" --timeou
 for w in 0 1; do docker exec "dockmpi-$c-worker-$w" mv /opt/slow/prted /usr/bin/prted; done
 ok 'the cluster is as good as before' dockmpi run --name "$c" -- sleep 0.3
 is "$(docker exec "dockmpi-$c-worker-0" ps -eo comm | grep -cx sleep)" 0 'and nothing of those jobs is left'
+# A worker that is lost.
+zeros() { tr -dc '\0' <"$1" | wc -c; }
+both_have() { [ "$(zeros out)" -eq 2 ]; }
+: >out
+dockmpi run --name "$c" -- sh -c 'printf "\0"; sleep 600' >out 2>err &
+client=$!
+wait_until $E2E_LIMIT both_have || fail 'both ranks run'
+docker exec "dockmpi-$c-worker-1" pkill -KILL -x prted
+wait $client
+is $? 255 'a worker that is lost ends the job'
+like "$(tr -d '\0' <err)" '^dockmpi: worker-1 on node local was lost: ' 'and is named'
+is "$(zeros out) $(zeros err)" '2 0' 'mpirun says so in text alone, and no byte of the ranks is missing'
 ok 'down' dockmpi down --name "$c"
