@@ -28,9 +28,11 @@ e2e_read
 is "$rc $(sort <<<"$out" | tr '\n' ';')" '0 4711 4711 ;4711 4711 from here;' 'code arrives as his, and standard input'
 
 echo '# nothing in the containers is root'
-t dockmpi run --name "$a" -d -- sleep 600
+# shellcheck disable=SC2016
+t dockmpi run --name "$a" -d -- sh -c 'trap "sleep $((1 + 2 * OMPI_COMM_WORLD_RANK)); echo saved; exit 0" TERM; echo up; while :; do sleep 0.2; done'
 job=$out
-wait_until 60 docker exec "dockmpi-$a-worker-1" pgrep -x sleep >/dev/null
+has_said() { [ "$(dockmpi logs --name "$a" "$job" 2>/dev/null | grep -cx up)" -eq 2 ]; }
+wait_until $E2E_LIMIT has_said || fail 'both ranks run'
 for name in $(containers "$a"); do
     [ "$(docker inspect -f '{{.State.Running}}' "$name")" = true ] || continue
     is "$(docker top "$name" -eo pid,uid | awk 'NR > 1 { print $2 }' | sort -u)" 4711 "all processes are his ($name)"
@@ -41,6 +43,7 @@ for name in launcher worker-0; do
 done
 ok 'ssh by alias' docker exec "dockmpi-$a-launcher" ssh worker-1 true
 ok 'cancel' dockmpi cancel --name "$a" "$job"
+is "$(dockmpi logs --name "$a" "$job" 2>/dev/null | grep -cx saved)" 2 'both ranks had their time'
 ok 'exec' dockmpi exec --name "$a" -- test -O /work
 echo data >file
 ok 'cp' dockmpi cp --name "$a" file :/work/sub/

@@ -24,6 +24,14 @@ like "$out" '^PASS ' 'all sums are right'
 ok 'bench' dockmpi bench --name "$c" --sizes 64 --seconds 0.01 latency allreduce
 like "$out" '^# Open MPI v4\.1.*, 2 ranks; ' 'measures with it'
 is "$(grep -cE '^(latency|allreduce) +64 .* us +ok$' out)" 2 'and finds all data right'
+# Ranks that need a moment when they are told to end, one longer than the other.
+has_said() { [ "$(dockmpi logs --name "$c" saves 2>/dev/null | grep -cx up)" -eq 2 ]; }
+# shellcheck disable=SC2016
+ok 'run -d' run -d --job-name saves -- sh -c 'trap "sleep $((1 + 2 * OMPI_COMM_WORLD_RANK)); echo saved; exit 0" TERM; echo up; while :; do sleep 0.2; done'
+wait_until $E2E_LIMIT has_said || fail 'both ranks run'
+ok 'cancel' dockmpi cancel --name "$c" saves
+exits 143 'ends it' dockmpi wait --name "$c" saves
+is "$(dockmpi logs --name "$c" saves 2>/dev/null | grep -cx saved)" 2 'and both ranks had their time'
 ok 'down' dockmpi down --name "$c"
 
 ok 'up with PyTorch on Open MPI 4.1' dockmpi up --name "$c" --workers 2 --image ompi4_torch
