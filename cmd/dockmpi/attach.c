@@ -91,10 +91,10 @@ const struct dmpi_verb dmpi_verb_attach = {
     .args = "[JOB]",
     .summary = "come back to a job (default: the newest), as if its run had never been left",
     .details =
-        "Shows what the job has printed and prints, and exits with its code. Ctrl-C cancels it as "
-        "in\n"
-        "run. Any number of clients, on any machines, may do so at once. Standard input cannot be\n"
-        "had again: it belongs to the client that started the job, and ends with it.",
+        "Shows what the job has printed and prints, and exits with its code. Signals are those of\n"
+        "run: Ctrl-C and TERM cancel the job; it goes on after HUP, QUIT and KILL. Any number of\n"
+        "clients, on any machines, may do so at once. Standard input cannot be had again: it\n"
+        "belongs to the client that started the job, and ends with it.",
     .opts = opts,
     .opts_size = sizeof(struct attach),
     .defaults = &defaults,

@@ -87,6 +87,11 @@ static const char *outcome(const struct work *w, const struct dmpi_cancel_job *j
     return dmpi_member_running(job->member) ? "canceled" : "had ended before";
 }
 
+static const char *called(const struct dmpi_cancel_job *job)
+{
+    return job->member ? dmpi_member_called(job->member) : job->id;
+}
+
 static void print_json(const struct work *w)
 {
     json_t *result = dmpi_json_new_obj(), *jobs = dmpi_json_new_arr(),
@@ -117,7 +122,7 @@ static void print_json(const struct work *w)
 static void print(const struct work *w)
 {
     for (size_t i = 0; i < w->n; i++)
-        dmpi_out_line("job %s: %s", w->jobs[i].id, outcome(w, &w->jobs[i]));
+        dmpi_out_line("job %s: %s", called(&w->jobs[i]), outcome(w, &w->jobs[i]));
     if (w->ranks.ended > 0)
         dmpi_out_note("%d process%s had outlived the job's mpirun and %s killed", w->ranks.ended,
                       w->ranks.ended == 1 ? "" : "es", w->ranks.ended == 1 ? "was" : "were");

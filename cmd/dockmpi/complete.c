@@ -145,7 +145,7 @@ static void offer_members(const struct typed *t, const struct dmpi_state *state,
         if (what == CLUSTERS && (i == 0 || strcmp(m->cluster, m[-1].cluster) != 0))
             offer(t, m->cluster, "cluster");
         if (what == JOBS && m->role == DMPI_JOB)
-            offer(t, label, m->program);
+            offer(t, m->job, m->program);
         if (what == JOBS && m->role == DMPI_JOB && m->job_name[0])
             offer(t, m->job_name, m->program);
         if (what == MEMBERS && m->role != DMPI_JOB)

@@ -34,15 +34,20 @@ static void print_overview(void)
          "2 for wrong usage.");
 }
 
-/* --json is an option of those verbs that print a result. */
-static char *common_help(const struct dmpi_verb *verb)
+struct dmpi_opt *dmpi_help_common(const struct dmpi_verb *verb)
 {
-    struct dmpi_opt list[DMPI_ARRAY_LEN(dmpi_common_opts)] = {{0}};
+    struct dmpi_opt *list = dmpi_xcalloc(DMPI_ARRAY_LEN(dmpi_common_opts), sizeof *list);
     size_t n = 0;
-    for (const struct dmpi_opt *o = dmpi_common_opts; o->name; o++)
-        if (verb->json || strcmp(o->name, "json") != 0)
-            list[n++] = *o;
-    return dmpi_opts_help(list);
+    for (const struct dmpi_opt *o = dmpi_common_opts; o->name; o++) {
+        if (!verb->json && strcmp(o->name, "json") == 0)
+            continue;
+        list[n] = *o;
+        for (const struct dmpi_opt *own = verb->opts; own->name; own++)
+            if (own->letter == o->letter)
+                list[n].letter = 0;
+        n++;
+    }
+    return list;
 }
 
 void dmpi_help_print(const struct dmpi_verb *verb)
@@ -56,7 +61,8 @@ void dmpi_help_print(const struct dmpi_verb *verb)
     if (verb->details)
         printf("\n%s\n", verb->details);
     dmpi_autofree char *own = dmpi_opts_help(verb->opts);
-    dmpi_autofree char *common = common_help(verb);
+    dmpi_autofree struct dmpi_opt *list = dmpi_help_common(verb);
+    dmpi_autofree char *common = dmpi_opts_help(list);
     printf("\noptions:\n%s%s", own ? own : "", common);
 }
 

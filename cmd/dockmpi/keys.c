@@ -135,7 +135,7 @@ int dmpi_keys_watch(struct dmpi_watch *out, const char *keys, bool input, struct
         return 0;
     }
     pthread_detach(thread);
-    dmpi_term_key(watcher.keys.v[watcher.keys.n - 1]);
+    dmpi_term_key(watcher.keys.v[watcher.keys.n - 1], input);
     out->stdin_fd = pipe_fds[0];
     return 0;
 }

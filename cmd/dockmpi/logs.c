@@ -54,7 +54,9 @@ static const struct dmpi_opt opts[] = {
     {"tail", 'n', DMPI_OPT_INT, offsetof(struct logs, tail), "N", "only the last N lines", 0,
      INT64_MAX},
     {"output", 0, DMPI_OPT_STR, offsetof(struct logs, output), "DIR",
-     "of a job with --tag or --output: what each rank printed also as DIR/rank-N.log", 0, 0},
+     "of a job with --tag or --output: what each rank printed also as DIR/rank-N.log, the rest as "
+     "DIR/job.log",
+     0, 0},
     {"since", 0, DMPI_OPT_STR, offsetof(struct logs, since), "TIME",
      "only what came since then: 10m, or 2026-11-21T10:00:00Z", 0, 0},
     {0},
@@ -64,7 +66,9 @@ const struct dmpi_verb dmpi_verb_logs = {
     .name = "logs",
     .args = "[JOB]",
     .summary = "what a job printed (default: the newest), on the same two streams",
-    .details = "As with docker, -f follows; the cluster file is given by --file here.",
+    .details = "As with docker, -f follows; the cluster file is given by --file here. The job is "
+               "named by\n"
+               "its name or its number. `attach` comes back to it as if you had never left.",
     .opts = opts,
     .opts_size = sizeof(struct logs),
     .defaults = &defaults,

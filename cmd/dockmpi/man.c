@@ -52,11 +52,9 @@ static void head(const char *title)
     puts(".nh\n.ad l\n.SH NAME");
 }
 
-static void put_options(const struct dmpi_verb *verb, const struct dmpi_opt *table)
+static void put_options(const struct dmpi_opt *table)
 {
     for (const struct dmpi_opt *o = table; o->name; o++) {
-        if (!verb->json && strcmp(o->name, "json") == 0)
-            continue;
         fputs(".TP\n", stdout);
         if (o->letter)
             printf("\\fB\\-%c\\fR, ", o->letter);
@@ -102,8 +100,9 @@ static void page(const struct dmpi_verb *verb)
     if (verb->details)
         line(".SH DESCRIPTION\n", verb->details, "");
     puts(".SH OPTIONS");
-    put_options(verb, verb->opts);
-    put_options(verb, dmpi_common_opts);
+    dmpi_autofree struct dmpi_opt *common = dmpi_help_common(verb);
+    put_options(verb->opts);
+    put_options(common);
     puts(".SH SEE ALSO\n\\fBdockmpi\\fR(1)");
 }
 

@@ -34,28 +34,29 @@ void dmpi_run_canceling(void *arg, bool timed_out, int64_t grace_ms)
                       dmpi_text_human_ms(grace, grace_ms), timed_out ? "" : " again");
 }
 
-static json_t *result_json(const struct dmpi_run_result *r, bool detached)
+static json_t *result_json(const struct dmpi_run_cmd *opts, const struct dmpi_run_result *r)
 {
     json_t *o = dmpi_json_new_obj();
     dmpi_json_set_str(o, "job", r->job);
+    dmpi_json_set_str(o, "name", opts->job_name);
     dmpi_json_set_str(o, "container", r->container);
     dmpi_json_set_int(o, "ranks", r->np);
-    dmpi_json_set(o, "exit_code", detached ? json_null() : json_integer(r->exit_code));
+    dmpi_json_set(o, "exit_code", json_null()); /* it runs */
     return o;
 }
 
 void dmpi_run_tell(const struct dmpi_run_result *r)
 {
     if (r->left)
-        dmpi_out_note("job %s goes on; `dockmpi attach %s` comes back to it", r->job, r->job);
+        dmpi_out_note("job %s goes on; `dockmpi attach %s` comes back to it", r->called, r->called);
     else if (r->timed_out)
-        dmpi_out_note("job %s: canceled after --timeout", r->job);
+        dmpi_out_note("job %s: canceled after --timeout", r->called);
     else if (r->canceled)
-        dmpi_out_note("job %s: canceled; every rank has ended", r->job);
+        dmpi_out_note("job %s: canceled; every rank has ended", r->called);
     if (r->oom_killed)
-        dmpi_out_note("job %s: the engine killed it for want of memory", r->job);
+        dmpi_out_note("job %s: the engine killed it for want of memory", r->called);
     for (size_t i = 0; i < r->causes.n; i++)
-        dmpi_out_note("job %s: %s", r->job, r->causes.v[i]);
+        dmpi_out_note("job %s: %s", r->called, r->causes.v[i]);
 }
 
 void dmpi_run_stalled(void *arg, const char *job, const char *text)
@@ -68,9 +69,9 @@ static void tell(const struct dmpi_run_cmd *o, const struct dmpi_run_result *r)
 {
     dmpi_run_tell(r);
     if (o->detach && o->common.json)
-        dmpi_out_json(result_json(r, true));
+        dmpi_out_json(result_json(o, r));
     else if (o->detach)
-        puts(r->job);
+        puts(r->called);
 }
 
 /* JOB and FILE may be followed by `--` to set their arguments apart; it is not theirs. */
@@ -277,6 +278,9 @@ static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err
     if ((o->image || o->workers || o->ports) && !o->dry_run)
         return dmpi_usage(
             err, "--image, --workers and --ports go with --dry-run; a real cluster is made by up");
+    if (o->common.json && !o->detach && !o->dry_run && !o->map)
+        return dmpi_usage(err, "--json goes with -d, --dry-run or --map: standard output is the "
+                               "job's, and the exit code is its result");
     int rc = dmpi_run_cmd_prepare(&opts, &images, o, operands, err);
     if (rc == 0)
         rc = o->dry_run ? dry_run(o, &opts, err) : real_run(o, &opts, err);
@@ -290,7 +294,7 @@ const struct dmpi_opt dmpi_run_cmd_opts[] = {
     {"slots", 0, DMPI_OPT_INT, offsetof(struct dmpi_run_cmd, slots), "N",
      "ranks that each worker takes in this job", 1, 65536},
     {"job-name", 0, DMPI_OPT_STR, offsetof(struct dmpi_run_cmd, job_name), "NAME",
-     "a name for the job, to be used wherever a job is named", 0, 0},
+     "a name for the job, by which every command and message then calls it", 0, 0},
     {"env", 'e', DMPI_OPT_LIST, offsetof(struct dmpi_run_cmd, env), "K=V",
      "set a variable for every rank", 0, 0},
     {"mca", 0, DMPI_OPT_PAIR, offsetof(struct dmpi_run_cmd, mca), "KEY VALUE",
@@ -302,19 +306,20 @@ const struct dmpi_opt dmpi_run_cmd_opts[] = {
     {"workdir", 0, DMPI_OPT_STR, offsetof(struct dmpi_run_cmd, workdir), "DIR",
      "where code goes and ranks start (default: that of the cluster)", 0, 0},
     {"detach", 'd', DMPI_OPT_FLAG, offsetof(struct dmpi_run_cmd, detach), NULL,
-     "print the job's name and return while it runs", 0, 0},
+     "print the job's name (with --json its number, too) and return while it runs", 0, 0},
     {"detach-keys", 0, DMPI_OPT_STR, offsetof(struct dmpi_run_cmd, detach_keys), "KEYS",
      "in a terminal: keys that leave the job running (default ctrl-p,ctrl-q)", 0, 0},
     {"interactive", 'i', DMPI_OPT_FLAG, offsetof(struct dmpi_run_cmd, interactive), NULL,
      "give rank 0 our standard input (Open MPI 5.0 loses parts of large ones)", 0, 0},
     {"map", 0, DMPI_OPT_FLAG, offsetof(struct dmpi_run_cmd, map), NULL,
-     "print on stderr where each rank is, as soon as all have come", 0, 0},
+     "print on stderr where each rank is, as soon as all have come; --json: as one object", 0, 0},
     {"verify", 0, DMPI_OPT_FLAG, offsetof(struct dmpi_run_cmd, verify), NULL,
      "tell which transports Open MPI uses; others than --tune asks for end the job", 0, 0},
     {"tag", 0, DMPI_OPT_FLAG, offsetof(struct dmpi_run_cmd, tag), NULL,
      "begin each line of output with the number of its rank: \"3: text\"", 0, 0},
     {"output", 0, DMPI_OPT_STR, offsetof(struct dmpi_run_cmd, output), "DIR",
-     "write what each rank prints to DIR/rank-N.log (rank-N.err: standard error), too", 0, 0},
+     "write what each rank prints to DIR/rank-N.log (rank-N.err: standard error), too; not with -d",
+     0, 0},
     {"rm", 0, DMPI_OPT_FLAG, offsetof(struct dmpi_run_cmd, remove), NULL,
      "remove the job with its log at its end, unless it was left running", 0, 0},
     {"keep", 0, DMPI_OPT_FLAG, offsetof(struct dmpi_run_cmd, keep), NULL,
@@ -348,9 +353,12 @@ const struct dmpi_verb dmpi_verb_run = {
         "  dockmpi run multinode_ddp_mpi -- 3 1     a built-in job\n"
         "  dockmpi run ./train.py --epochs 3        a file of yours, sent to every worker\n"
         "  dockmpi run -- hostname                  a program that the image has\n"
-        "What follows the job's name belongs to the job. Ctrl-C cancels the job: its ranks get\n"
-        "TERM and --grace to end well; a second Ctrl-C kills them. A job goes on when the\n"
-        "terminal or this program goes away: dockmpi logs, wait and cancel find it.",
+        "What follows the job's name belongs to the job. Ctrl-C (or TERM to this program) cancels\n"
+        "the job: its ranks get TERM and --grace to end well; a second one kills them. A job goes\n"
+        "on when the terminal goes away (HUP), when this program is ended otherwise (QUIT, KILL)\n"
+        "and after --detach-keys: attach, logs, wait and cancel find it by its name or number.\n"
+        "--output: what no rank has printed, such as mpirun's and dockmpi's words, is in\n"
+        "DIR/job.log. With -d there is nobody to write files: give --tag, later logs --output.",
     .opts = dmpi_run_cmd_opts,
     .opts_size = sizeof(struct dmpi_run_cmd),
     .defaults = &defaults,

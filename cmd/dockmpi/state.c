@@ -42,7 +42,7 @@ char *dmpi_member_label(const struct dmpi_member *member)
     case DMPI_JOB:
         break;
     }
-    return dmpi_xstrdup(member->job);
+    return dmpi_xstrdup(dmpi_member_called(member));
 }
 
 static char *names_of(const struct dmpi_state *state, const char *cluster)

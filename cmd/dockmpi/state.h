@@ -19,7 +19,7 @@ int dmpi_session_state(struct dmpi_state *out, struct dmpi_session *session, str
 const struct dmpi_member *dmpi_session_member(const struct dmpi_state *state, const char *cluster,
                                               const char *name, struct dmpi_err *err);
 
-/** "launcher", "worker-3" or a job's id. Owned by the caller. */
+/** "launcher", "worker-3" or what a job is called. Owned by the caller. */
 char *dmpi_member_label(const struct dmpi_member *member);
 
 /** How many nodes did not answer. */

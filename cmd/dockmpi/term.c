@@ -46,12 +46,13 @@ void dmpi_term_raw(void)
     change(&mode);
 }
 
-void dmpi_term_key(char key)
+void dmpi_term_key(char key, bool input)
 {
     if (changed || tcgetattr(STDIN_FILENO, &saved) < 0)
         return;
     struct termios mode = saved;
     mode.c_iflag &= ~(tcflag_t)IXON;
+    mode.c_lflag &= ~(tcflag_t)(input ? ECHOCTL : ECHO);
     mode.c_cc[VEOL] = (cc_t)key;
     change(&mode);
 }

@@ -15,10 +15,11 @@ void dmpi_term_raw(void);
 bool dmpi_term_is_ours(void);
 
 /**
- * Lines are typed and edited as ever, but `key` ends one at once, without Enter; Ctrl-S and Ctrl-Q
- * become keys like others. At exit all is as it was.
+ * `key` ends a line at once, without Enter; Ctrl-S and Ctrl-Q become keys like others. `input`: lines are
+ * typed and edited as ever, but keys that are no text are not shown; else nothing that is typed is. At exit
+ * all is as it was.
  */
-void dmpi_term_key(char key);
+void dmpi_term_key(char key, bool input);
 
 /** Ends raw mode, or that of dmpi_term_key. Harmless when it was never on. */
 void dmpi_term_restore(void);

@@ -8,6 +8,12 @@
 /* The options that every verb has: -f, --name, -v, --json, --help. */
 extern const struct dmpi_opt dmpi_common_opts[];
 
+/**
+ * Those of them that a verb's help lists: --json only where it prints a result, and no letter that is an option
+ * of its own. Ended like any table; the caller frees it.
+ */
+struct dmpi_opt *dmpi_help_common(const struct dmpi_verb *verb);
+
 extern const struct dmpi_verb dmpi_verb_up;
 extern const struct dmpi_verb dmpi_verb_run;
 extern const struct dmpi_verb dmpi_verb_bench;

@@ -40,7 +40,8 @@ static void print(const struct dmpi_why *why)
     const struct dmpi_why_verdict *v = &why->verdict;
     struct dmpi_table table;
     dmpi_autofree char *conclusion = dmpi_hint(v->conclusion);
-    dmpi_autofree char *head = dmpi_xasprintf("job %s: %s", why->job->job, conclusion);
+    dmpi_autofree char *head =
+        dmpi_xasprintf("job %s: %s", dmpi_member_called(why->job), conclusion);
 
     print_line(head);
     for (size_t i = 0; i < v->notes.n; i++)

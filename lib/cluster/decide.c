@@ -135,6 +135,7 @@ static bool takes_away(const struct dmpi_step *step)
 static int check_jobs(const struct dmpi_decision *decision, const struct dmpi_member *job,
                       struct dmpi_err *err)
 {
+    const char *called = dmpi_member_called(job);
     for (size_t i = 0; i < decision->n; i++) {
         const struct dmpi_step *step = &decision->steps[i];
         if (!takes_away(step) || step->found->role != DMPI_WORKER ||
@@ -143,8 +144,8 @@ static int check_jobs(const struct dmpi_decision *decision, const struct dmpi_me
         return dmpi_err_set(err, DMPI_ECONFLICT,
                             "job %s (%s) is running and would lose %s, which is to be %s (%s): "
                             "wait for the job, cancel it (`dockmpi cancel %s`), or use --force",
-                            job->job, job->program, step->found->container,
-                            dmpi_change_name(step->change), step->why, job->job);
+                            called, job->program, step->found->container,
+                            dmpi_change_name(step->change), step->why, called);
     }
     return 0;
 }

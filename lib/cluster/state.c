@@ -262,6 +262,11 @@ bool dmpi_member_running(const struct dmpi_member *member)
            strcmp(member->state, "restarting") == 0;
 }
 
+const char *dmpi_member_called(const struct dmpi_member *job)
+{
+    return job->job_name[0] ? job->job_name : job->job;
+}
+
 static const struct dmpi_member *find(const struct dmpi_state *state, const char *cluster,
                                       enum dmpi_role role, int index, const char *job)
 {

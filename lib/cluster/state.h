@@ -71,6 +71,9 @@ void dmpi_state_free(struct dmpi_state *state);
 // True while the engine counts the container as up.
 bool dmpi_member_running(const struct dmpi_member *member);
 
+// What the user calls a job: its name if he gave it one, else its id. Borrowed from the member.
+const char *dmpi_member_called(const struct dmpi_member *job);
+
 // The launcher, worker I or job of a cluster; NULL when there is none. Borrowed. A NULL cluster
 // matches every cluster.
 const struct dmpi_member *dmpi_state_launcher(const struct dmpi_state *state, const char *cluster);

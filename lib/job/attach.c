@@ -59,7 +59,7 @@ int dmpi_job_attach(struct dmpi_fleet *fleet, const struct dmpi_state *state,
                                 .on_cancel = opts->on_cancel};
     struct dmpi_stall stall = {.fleet = fleet,
                                .cluster = job->cluster,
-                               .job = job->job,
+                               .job = dmpi_member_called(job),
                                .quiet_ms = opts->stall_ms,
                                .tell = opts->on_stall};
     struct attending attending = {&s, result};
@@ -72,8 +72,10 @@ int dmpi_job_attach(struct dmpi_fleet *fleet, const struct dmpi_state *state,
     s.streams = dmpi_stall_streams(&stall, &to);
     from.tail = opts->tail;
     from.since_ns = opts->since_ns;
-    *result = (struct dmpi_run_result){
-        .job = dmpi_xstrdup(job->job), .container = dmpi_xstrdup(job->container), .np = job->ranks};
+    *result = (struct dmpi_run_result){.job = dmpi_xstrdup(job->job),
+                                       .called = dmpi_xstrdup(dmpi_member_called(job)),
+                                       .container = dmpi_xstrdup(job->container),
+                                       .np = job->ranks};
     int64_t begun = dmpi_now_ms();
     int rc = dmpi_fleet_engine(&s.engine, fleet, job->node, ctl, err);
     if (rc == 0 && strcmp(job->state, "created") == 0)
@@ -90,5 +92,5 @@ int dmpi_job_attach(struct dmpi_fleet *fleet, const struct dmpi_state *state,
         rc = dmpi_ranks_end_one(fleet, state, job->cluster, job->job, err);
     else if (rc == 0 && !s.left)
         find_causes(fleet, state, job, begun, result);
-    return rc < 0 ? dmpi_err_wrap(err, "job %s", job->job) : 0;
+    return rc < 0 ? dmpi_err_wrap(err, "job %s", dmpi_member_called(job)) : 0;
 }

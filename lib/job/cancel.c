@@ -93,7 +93,7 @@ static void cancel_item(size_t i, void *arg)
     if (!job->member || !dmpi_member_running(job->member))
         return;
     if (end_container(c, job->member, &err) < 0) {
-        dmpi_err_wrap(&err, "job %s", job->id);
+        dmpi_err_wrap(&err, "job %s", dmpi_member_called(job->member));
         job->err = err;
     }
 }

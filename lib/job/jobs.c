@@ -127,7 +127,7 @@ int dmpi_job_logs(struct dmpi_fleet *fleet, const struct dmpi_member *job,
             err, DMPI_EINVAL,
             "job %s: it was started without --tag or --output: its log does not tell "
             "which rank printed what",
-            job->job);
+            dmpi_member_called(job));
     if (dmpi_fleet_engine(&f.engine, fleet, job->node, ctl, err) < 0)
         return -1;
     if (job->tags[0] && dmpi_ranklog_open(&ranklog, streams, strcmp(job->tags, "show") == 0,
@@ -139,7 +139,7 @@ int dmpi_job_logs(struct dmpi_fleet *fleet, const struct dmpi_member *job,
     struct dmpi_err late;
     if (dmpi_ranklog_close(ranklog, rc == 0 ? err : &late) < 0)
         rc = -1;
-    return rc < 0 ? dmpi_err_wrap(err, "job %s: logs", job->job) : 0;
+    return rc < 0 ? dmpi_err_wrap(err, "job %s: logs", dmpi_member_called(job)) : 0;
 }
 
 // --- several jobs at once --------------------------------------------------------------------
@@ -161,7 +161,7 @@ static void batch_item(size_t i, void *arg)
     *err = (struct dmpi_err)DMPI_ERR_INIT;
     if (dmpi_fleet_engine(&engine, b->fleet, b->jobs[i]->node, b->ctl, err) < 0 ||
         b->fn(b, engine, i, err) < 0)
-        dmpi_err_wrap(err, "job %s", b->jobs[i]->job);
+        dmpi_err_wrap(err, "job %s", dmpi_member_called(b->jobs[i]));
     else
         err->code = DMPI_OK;
 }
@@ -219,6 +219,6 @@ int dmpi_jobs_prune(struct dmpi_fleet *fleet, const struct dmpi_state *state, co
     if (batch_run(&b, n, err) < 0)
         return -1;
     for (size_t i = 0; i < n && removed; i++)
-        dmpi_strv_add(removed, jobs[i]->job);
+        dmpi_strv_add(removed, dmpi_member_called(jobs[i]));
     return 0;
 }

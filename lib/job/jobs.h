@@ -46,7 +46,7 @@ int dmpi_job_logs(struct dmpi_fleet *fleet, const struct dmpi_member *job,
 int dmpi_jobs_wait(struct dmpi_fleet *fleet, const struct dmpi_member *const *jobs, size_t n,
                    int *codes, const struct dmpi_ctl *ctl, struct dmpi_err *err);
 
-// Removes the containers of the cluster's jobs that ended or were never started. removed (may be NULL) gets their ids.
+// Removes the containers of the cluster's jobs that ended or were never started. removed (may be NULL) gets what they were called.
 int dmpi_jobs_prune(struct dmpi_fleet *fleet, const struct dmpi_state *state, const char *cluster,
                     struct dmpi_strv *removed, const struct dmpi_ctl *ctl, struct dmpi_err *err);
 

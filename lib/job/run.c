@@ -135,7 +135,7 @@ static int attend(void *arg, struct dmpi_err *err)
         struct dmpi_err ignored; // why it was canceled says more
         if (r->stream.kill_at)
             dmpi_ranks_end_one(r->fleet, &r->state, r->spec->name, result->job, &ignored);
-        return dmpi_err_wrap(err, "job %s on node %s", result->job,
+        return dmpi_err_wrap(err, "job %s on node %s", result->called,
                              dmpi_fleet_name(r->fleet, r->launcher->node));
     }
     result->left = r->stream.left;
@@ -144,7 +144,7 @@ static int attend(void *arg, struct dmpi_err *err)
     result->oom_killed = r->stream.oom_killed;
     if ((r->stream.kill_at || result->timed_out) &&
         dmpi_ranks_end_one(r->fleet, &r->state, r->spec->name, result->job, err) < 0)
-        return dmpi_err_wrap(err, "job %s", result->job);
+        return dmpi_err_wrap(err, "job %s", result->called);
     if (!r->stream.kill_at && !result->timed_out)
         dmpi_fates_after(&result->causes, r->fleet, &r->targets, result->exit_code,
                          dmpi_now_ms() - begun);
@@ -190,7 +190,7 @@ static void course_item(size_t i, void *arg)
 static int go(struct dmpi_run *r, struct dmpi_err *err)
 {
     struct course c = {.run = r, .err = err};
-    r->stall.job = r->result->job;
+    r->stall.job = r->result->called;
     dmpi_parallel(2, 2, course_item, &c);
     return c.rc;
 }
@@ -280,6 +280,7 @@ void dmpi_run_result_free(struct dmpi_run_result *result)
     if (!result)
         return;
     free(result->job);
+    free(result->called);
     free(result->container);
     dmpi_strv_free(&result->causes);
     *result = (struct dmpi_run_result){0};

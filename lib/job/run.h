@@ -63,6 +63,7 @@ struct dmpi_run_opts {
 // Strings are owned and may be NULL.
 struct dmpi_run_result {
     char *job;       // id: "1", "2", ...
+    char *called;    // what the user calls it: the name that he gave it, or its id
     char *container; // its name
     int np;
     int exit_code; // the job's own; 128 + signal when it was cancelled by us (143, 137)

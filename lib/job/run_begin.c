@@ -41,8 +41,10 @@ static int create_as(struct dmpi_run *r, int index, struct dmpi_err *err)
 {
     dmpi_json_auto json_t *body = NULL;
     free(r->result->job);
+    free(r->result->called);
     free(r->result->container);
     r->result->job = dmpi_xasprintf("%d", index);
+    r->result->called = dmpi_xstrdup(r->opts->name ? r->opts->name : r->result->job);
     r->result->container = dmpi_container_name(r->spec->name, DMPI_JOB, index);
     struct dmpi_plan_job plan = {.launcher = r->inspected,
                                  .cluster = r->spec->name,

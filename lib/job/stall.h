@@ -16,7 +16,7 @@ struct dmpi_fleet;
 struct dmpi_stall {
     // Set by the caller; borrowed.
     struct dmpi_fleet *fleet;
-    const char *cluster, *job; // the job's id; may be set until dmpi_stall_while
+    const char *cluster, *job; // the job by name or id; may be set until dmpi_stall_while
     int64_t quiet_ms;          // the silence after which is looked; 0: never
     // text is one line without full stop, not yet safe for a terminal. Called from another thread.
     void (*tell)(void *arg, const char *job, const char *text);

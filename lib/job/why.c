@@ -155,7 +155,8 @@ static void conclude_ended(struct dmpi_why *why)
             ? dmpi_xasprintf("the job's container is %s", job->state)
             : dmpi_xasprintf("the job has ended with exit code %d%s; `dockmpi logs %s` shows what "
                              "it said",
-                             job->exit_code, job->oom_killed ? " (out of memory)" : "", job->job);
+                             job->exit_code, job->oom_killed ? " (out of memory)" : "",
+                             dmpi_member_called(job));
 }
 
 int dmpi_why_ask(struct dmpi_why *out, struct dmpi_fleet *fleet, const struct dmpi_state *state,

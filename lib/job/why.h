@@ -29,7 +29,7 @@ int dmpi_why_ask(struct dmpi_why *out, struct dmpi_fleet *fleet, const struct dm
                  const struct dmpi_member *job, const struct dmpi_ctl *ctl, struct dmpi_err *err);
 void dmpi_why_free(struct dmpi_why *why); // NULL is allowed
 
-// Object with "job", "state", "conclusion", "notes", "last_output", "ranks", "workers". Owned by the caller.
+// Object with "job", "name" (null without one), "state", "conclusion", "notes", "last_output", "ranks", "workers". Owned by the caller.
 json_t *dmpi_why_json(const struct dmpi_why *why);
 
 // The ranks that a rank has connections to, for people: "0, 2 (64 KiB unsent)"; "" for none. Owned by the caller.

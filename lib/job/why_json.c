@@ -155,6 +155,7 @@ json_t *dmpi_why_json(const struct dmpi_why *why)
 {
     json_t *o = dmpi_json_new_obj();
     dmpi_json_set_str(o, "job", why->job->job);
+    dmpi_json_set_str(o, "name", why->job->job_name[0] ? why->job->job_name : NULL);
     dmpi_json_set_str(o, "state", dmpi_job_state(why->job));
     dmpi_json_set_str(o, "conclusion", why->verdict.conclusion);
     dmpi_json_set(o, "notes", dmpi_json_strv(&why->verdict.notes));

@@ -85,15 +85,16 @@ static void add_proc(struct parser *p, char *line)
         return;
     out->procs = dmpi_xreallocarray(out->procs, out->n + 1, sizeof(*out->procs));
     struct dmpi_why_proc *proc = &out->procs[out->n++];
-    *proc = (struct dmpi_why_proc){.pid = (int)v[0],
-                                   .parent = (int)v[1],
-                                   .rank = (int)v[2],
-                                   .state = words[3][0],
-                                   .user = {v[4], v[4]},
-                                   .system = {v[5], v[5]},
-                                   .threads = (int)v[6],
-                                   .channel = dmpi_xstrdup(words[8]),
-                                   .name = dmpi_xstrdup(line)};
+    *proc =
+        (struct dmpi_why_proc){.pid = (int)v[0],
+                               .parent = (int)v[1],
+                               .rank = (int)v[2],
+                               .state = words[3][0],
+                               .user = {v[4], v[4]},
+                               .system = {v[5], v[5]},
+                               .threads = (int)v[6],
+                               .channel = dmpi_xstrdup(strcmp(words[8], "0") == 0 ? "-" : words[8]),
+                               .name = dmpi_xstrdup(line)};
     memcpy(proc->call, words[7], strlen(words[7]) + 1);
 }
 

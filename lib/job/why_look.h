@@ -27,7 +27,7 @@ struct dmpi_why_proc {
     char state, again;          // letters of /proc/PID/stat at both looks; again 0: gone meanwhile
     int64_t user[2], system[2]; // at both looks
     char call[16];              // number of its system call, "running", or "-"
-    char *channel;              // where it sleeps in the kernel, "-" or "0" where that is not told
+    char *channel;              // where it sleeps in the kernel, "-" where that is not told
     char *name;
     struct dmpi_strv stack; // functions of the kernel, innermost first; often not readable
 };

@@ -21,6 +21,7 @@ for verb in $verbs; do
     cp out help
     t dockmpi "$verb" --help
     is "$out" "$(cat help)" "$verb --help says the same"
+    is "$(grep -oE '^ +-[a-zA-Z],' help | sort | uniq -d)" '' "help $verb lists each letter once"
     t dockmpi "$verb" --json a b c d
     refuses=$(grep -c 'prints no result that --json could change' <<<"$err")
     is "$(grep -cE '^ +--json ' help)" $((1 - refuses)) "help $verb lists --json exactly when $verb takes it"

@@ -28,8 +28,14 @@ for i in 1 2; do
     "$DOCKMPI" run --name "$c" -d --job-name twin -- sleep 600 >"twin.$i" 2>&1 &
 done
 wait
-is "$(grep -lE '^[0-9]+$' twin.? | wc -l) $(grep -l 'the name twin is that of job' twin.? | wc -l)" '1 1' 'of two clients at once one gets the name'
+is "$(grep -lx 'twin' twin.? | wc -l) $(grep -l 'the name twin is that of job' twin.? | wc -l)" '1 1' 'of two clients at once one gets the name'
 ok 'cancel by name' on cancel twin
+is "$out" 'job twin: canceled' 'and it is called so'
+t on why twin
+like "$out" "^job twin: the job has ended with exit code [0-9]+; .dockmpi logs --name $c twin. shows" 'why, too'
+like "$(dockmpi ps --name "$c")" "^$c +twin " 'and ps'
+exits 2 "run --json, where the output is the job's" on run --json -- true
+like "$err" '^dockmpi: --json goes with -d, --dry-run or --map' 'is refused'
 
 # Coming back: everything, once, in order, with the right code, by any number of clients, whatever breaks.
 cat >count.sh <<'SH'
@@ -97,13 +103,14 @@ is "$out" '' 'is empty'
 
 # Ctrl-C in attach is that of run.
 ok 'run -d' on run -d --np 1 --job-name sleeps -- sh -c 'echo sleeps; exec sleep 600'
+is "$out" sleeps 'prints the name that every command takes'
 env --default-signal=INT "$DOCKMPI" attach --name "$c" sleeps >out 2>err &
 client=$!
 ok 'attach' wait_until $E2E_LIMIT grep -q sleeps out
 kill -INT $client
 wait $client
 is $? 130 'Ctrl-C in attach exits as that of run'
-like "$(cat err)" 'job [0-9]+: canceled; every rank has ended' 'and says what it did'
+like "$(cat err)" 'job sleeps: canceled; every rank has ended' "and says what it did, by the job's name"
 exits 143 'the job has ended' on wait sleeps
 
 # A job that is started again.
@@ -166,7 +173,8 @@ run = ptytalk.Terminal([dockmpi, "run", *at, "--np", "1", "--job-name", "kept", 
                         "echo goes; exec sleep 600"])
 run.expect("goes")
 run.send("typed meanwhile\n\x10x\x10\x11")
-run.expect(r"job \d+ goes on; `dockmpi attach --name \S+ \d+` comes back to it")
+typed = run.expect(r"[\s\S]*job kept goes on; `dockmpi attach --name \S+ kept` comes back to it").group()
+ptytalk.check(b"typed" not in typed and b"^P" not in typed, f"what nobody reads was shown: {typed}")
 ptytalk.check(run.end() == 0, "run left by its keys did not exit with 0")
 back = ptytalk.Terminal([dockmpi, "attach", *at, "--detach-keys", "a,b", "kept"])
 back.expect("goes")
@@ -177,7 +185,8 @@ reads = ptytalk.Terminal([dockmpi, "run", *at, "-i", "--np", "1", "--job-name", 
                           "while read -r line; do echo \"got <$line>\"; done; echo end; exec sleep 600"])
 reads.repeat("some words\n", "got <some words>")
 reads.send("\x10\x11")
-reads.expect("goes on")
+typed = reads.expect(r"[\s\S]*goes on").group()
+ptytalk.check(b"^P" not in typed and b"^Q" not in typed, f"the keys were shown: {typed}")
 ptytalk.check(reads.end() == 0, "run -i left by its keys did not exit with 0")
 jobs = subprocess.run([dockmpi, "jobs", *at], capture_output=True, text=True).stdout
 ptytalk.check(jobs.count(" running ") == 2, f"the jobs do not run: {jobs}")

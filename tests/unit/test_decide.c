@@ -170,7 +170,7 @@ static const struct test_case cases[] = {
      {{DMPI_KEPT, "dockmpi-t-launcher", ""},
       {DMPI_KEPT, "dockmpi-t-worker-0", ""},
       {DMPI_REMOVED, "dockmpi-t-worker-1", "not wanted"}},
-     "job 7 (train.py) is running and would lose dockmpi-t-worker-1"},
+     "job night (train.py) is running and would lose dockmpi-t-worker-1"},
     {"a worker that has died is no loss for a running job",
      {W_LAUNCHER, W_WORKER(0, 0)},
      {F_LAUNCHER, F_WORKER(0, 0, "exited"), F_JOB("running")},
@@ -252,6 +252,7 @@ static void build_state(struct built *b, const struct test_case *c)
             .image_id = dmpi_xstrdup(f->image_id),
             .origin = dmpi_xstrdup(f->origin),
             .job = dmpi_xstrdup(f->role == DMPI_JOB ? "7" : ""),
+            .job_name = dmpi_xstrdup(f->role == DMPI_JOB ? "night" : ""),
             .program = dmpi_xstrdup(f->role == DMPI_JOB ? "train.py" : ""),
         };
     }

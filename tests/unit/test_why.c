@@ -43,6 +43,7 @@ static void test_parse(void **state)
     assert_int_equal(dmpi_why_parse(&look, answer, strlen(answer), &err), 0);
     assert_int_equal(look.n, 2);
     assert_string_equal(look.procs[0].channel, "do_wait");
+    assert_string_equal(look.procs[1].channel, "-"); // told as 0
     assert_string_equal(look.procs[0].call, "61");
     assert_string_equal(look.procs[1].name, "a b\x1b[2J (x)");
     assert_int_equal(look.procs[1].parent, 10);
