@@ -225,7 +225,9 @@ static const struct dmpi_opt opts[] = {
     {"ports", 0, DMPI_OPT_STR, offsetof(struct up, ports), "FIRST-LAST",
      "keep everything that listens to these TCP ports, such as 30000-30199", 0, 0},
     {"user", 'u', DMPI_OPT_STR, offsetof(struct up, run_as), "UID[:GID]|NAME",
-     "whom everything in the containers runs as (default root)", 0, 0},
+     "whom everything in the containers runs as (default root); the node's own user of that number "
+     "can look into them",
+     0, 0},
     {"ssh-user", 0, DMPI_OPT_STR, offsetof(struct up, user), "NAME",
      "ssh user of nodes for which none is given", 0, 0},
     {"min-workers", 0, DMPI_OPT_INT, offsetof(struct up, min_workers), "N",

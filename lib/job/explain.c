@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "job/explain.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -16,21 +17,28 @@
 #include "mesh/ports.h"
 #include "mpi/firewall.h"
 
-// By hand everything is root's: the text would not say what such a cluster does.
-static int check_user(const struct dmpi_mesh *mesh, struct dmpi_err *err)
+// Whom all runs as, in numbers; *out is NULL for root and owned by the caller.
+static int find_user(char **out, const char *user, struct dmpi_err *err)
 {
-    if (!mesh->unprivileged)
+    *out = NULL;
+    if (!user || !*user || strcmp(user, "root") == 0)
         return 0;
-    return dmpi_err_set(err, DMPI_EINVAL,
-                        "explain knows clusters that run as root: leave out --user and run_as");
+    if (user[strspn(user, "0123456789:")])
+        return dmpi_err_set(err, DMPI_EINVAL,
+                            "only an image knows who %s is: give his number (run_as: UID:GID), or "
+                            "explain a cluster that is up",
+                            user);
+    *out = strchr(user, ':') ? dmpi_xstrdup(user) : dmpi_xasprintf("%s:%s", user, user);
+    return 0;
 }
 
 int dmpi_explain_plan(char **out, const struct dmpi_spec *spec, const struct dmpi_run_opts *opts,
                       struct dmpi_err *err)
 {
     struct dmpi_dry dry DMPI_AUTO(dmpi_dry_free) = {0};
+    dmpi_autofree char *user = NULL;
     *out = NULL;
-    if (dmpi_dry_make(&dry, spec, opts, err) < 0 || check_user(&dry.mesh, err) < 0)
+    if (dmpi_dry_make(&dry, spec, opts, err) < 0 || find_user(&user, spec->run_as, err) < 0)
         return -1;
     struct dmpi_explain_member *members = dmpi_xcalloc(dry.plan.n, sizeof(*members));
     for (size_t i = 0; i < dry.plan.n; i++) {
@@ -44,6 +52,7 @@ int dmpi_explain_plan(char **out, const struct dmpi_spec *spec, const struct dmp
     }
     const struct dmpi_explain what = {.cluster = spec->name,
                                       .workdir = dry.workdir,
+                                      .user = user,
                                       .members = members,
                                       .n = dry.plan.n,
                                       .port = dry.mesh.workers[0].port - dry.mesh.workers[0].index,
@@ -67,12 +76,14 @@ struct live {
     struct dmpi_job_code code;
     struct dmpi_mpi_command command;
     const char *workdir;
+    char *user;
     json_t *inspected; // array, in the order of targets
 };
 
 static void live_free(struct live *l)
 {
     json_decref(l->inspected);
+    free(l->user);
     dmpi_mpi_command_free(&l->command);
     dmpi_job_code_free(&l->code);
     dmpi_mesh_free(&l->mesh);
@@ -94,6 +105,8 @@ static int inspect(struct live *l, struct dmpi_err *err)
     }
     const json_t *config = dmpi_json_obj(json_array_get(l->inspected, 0), "Config");
     const char *own = dmpi_json_str(config, "WorkingDir");
+    if (find_user(&l->user, dmpi_json_str(config, "User"), err) < 0)
+        return -1;
     l->workdir = l->opts->workdir ? l->opts->workdir : own && own[0] ? own : l->spec->workdir;
     return 0;
 }
@@ -172,6 +185,7 @@ static char *live_text(const struct live *l)
     }
     const struct dmpi_explain what = {.cluster = l->spec->name,
                                       .workdir = l->workdir,
+                                      .user = l->user,
                                       .members = members,
                                       .n = l->targets.n,
                                       .port = own_port(l),
@@ -189,7 +203,7 @@ int dmpi_explain_cluster(char **out, struct dmpi_fleet *fleet, const struct dmpi
 {
     struct live l DMPI_AUTO(live_free) = {.fleet = fleet, .spec = spec, .opts = opts, .ctl = ctl};
     *out = NULL;
-    if (look(&l, err) < 0 || check_user(&l.mesh, err) < 0)
+    if (look(&l, err) < 0)
         return -1;
     *out = live_text(&l);
     return 0;

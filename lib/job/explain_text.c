@@ -9,15 +9,18 @@
 #include "base/shquote.h"
 #include "base/text.h"
 #include "job/explain_docker.h"
+#include "spec/runas.h"
 
 #define TEXT_MAX (64U << 20)
-#define RANK_FILE "/root/rank"
-#define HOST_FILE "/root/hostfile"
+#define RANK_FILE "rank"
+#define HOST_FILE "hostfile"
+#define OWN_HOME "/home/" DMPI_RUNAS_LOGIN
 
 // The script so far, and what it is about.
 struct script {
     const struct dmpi_explain *what;
     struct dmpi_buf out;
+    const char *home, *login; // of the user whom all of it runs as
     size_t
         options; // words of argv that are mpirun's own; those of the wrapper and the program follow
     bool colons; // words of colons have one more than meant
@@ -100,10 +103,44 @@ static void put_clean_up(struct script *s)
                            "trap 'exit 143' TERM\n");
 }
 
+// Where keys, hostfile and the like lie: with another user than root, that is his home.
+static void add_tmpfs(struct dmpi_strv *words, const struct script *s)
+{
+    const char *user = s->what->user;
+    if (user)
+        dmpi_strv_addf(words, "--tmpfs=%s:mode=0700,uid=%.*s,gid=%s", s->home,
+                       (int)strcspn(user, ":"), user, strchr(user, ':') + 1);
+    else
+        dmpi_strv_addf(words, "--tmpfs=%s/.ssh:mode=0700", s->home);
+}
+
+// sshd lets in whom the image knows. Root may do this without any capability, since the files are his.
+static void put_user(struct script *s, const struct dmpi_explain_member *m)
+{
+    if (!s->what->user)
+        return;
+    struct dmpi_strv words DMPI_AUTO(dmpi_strv_free) = DMPI_STRV_INIT;
+    dmpi_autofree char *name = name_of(s, m);
+    dmpi_autofree char *workdir = dmpi_shquote(s->what->workdir);
+    dmpi_explain_engine(&words, m->ep);
+    dmpi_strv_add(&words, "exec");
+    dmpi_strv_add(&words, "--user=root");
+    dmpi_strv_add(&words, name);
+    dmpi_strv_add(&words, "sh");
+    dmpi_strv_add(&words, "-c");
+    dmpi_strv_addf(&words,
+                   "{ echo %s:x:%s::%s:/bin/sh; cat /etc/passwd; } >/etc/passwd.new; cat "
+                   "/etc/passwd.new >/etc/passwd; mkdir -p %s; chmod 777 %s",
+                   s->login, s->what->user, s->home, workdir, workdir);
+    dmpi_explain_put(&s->out, &words, NULL);
+    dmpi_autofree char *make = dmpi_xasprintf("mkdir -m 700 %s/.ssh", s->home);
+    put_exec(s, m, false, make, NULL);
+}
+
 static void put_containers(struct script *s)
 {
-    dmpi_buf_adds(&s->out, "\n# 1. The containers, on their nodes' own network. /root/.ssh is in "
-                           "memory only.\n");
+    dmpi_buf_adds(&s->out, "\n# 1. The containers, on their nodes' own network. What is in ~/.ssh "
+                           "is in memory only.\n");
     for (size_t i = 0; i < s->what->n; i++) {
         const struct dmpi_explain_member *m = &s->what->members[i];
         struct dmpi_strv words DMPI_AUTO(dmpi_strv_free) = DMPI_STRV_INIT;
@@ -116,7 +153,7 @@ static void put_containers(struct script *s)
         dmpi_strv_addf(&words, "--name=%s", name);
         dmpi_strv_addf(&words, "--hostname=%s", name);
         dmpi_explain_flags(&words, m->config, m->host, &unknown);
-        dmpi_strv_add(&words, "--tmpfs=/root/.ssh:mode=0700");
+        add_tmpfs(&words, s);
         dmpi_strv_add(&words, "--entrypoint=sleep");
         dmpi_strv_add(&words, image ? image : "");
         dmpi_strv_add(&words, "infinity");
@@ -127,6 +164,7 @@ static void put_containers(struct script *s)
                           list);
         }
         dmpi_explain_put(&s->out, &words, ">/dev/null");
+        put_user(s, m);
     }
 }
 
@@ -151,14 +189,18 @@ static void put_keys(struct script *s)
                       w->alias, w->index, w->alias, w->index, w->alias, w->addr, w->index,
                       w->alias);
     }
-    dmpi_buf_adds(&s->out, "cat >>\"$KEYS/config\" <<END\n"
-                           "Host worker-*\n"
-                           "    User root\n"
-                           "    IdentityFile /root/.ssh/id_ed25519\n"
-                           "    StrictHostKeyChecking yes\n"
-                           "    BatchMode yes\n"
-                           "    LogLevel ERROR\n"
-                           "END\n");
+    dmpi_buf_addf(&s->out,
+                  "cat >>\"$KEYS/config\" <<END\n"
+                  "Host worker-*\n"
+                  "    User %s\n"
+                  "    IdentityFile %s/.ssh/id_ed25519\n"
+                  "    StrictHostKeyChecking yes\n"
+                  "    BatchMode yes\n"
+                  "    LogLevel ERROR\n"
+                  "END\n",
+                  s->login, s->home);
+    dmpi_autofree char *unpack = dmpi_xasprintf(
+        "tar -C %s/.ssh --no-same-owner -xf - && chmod 600 %s/.ssh/*", s->home, s->home);
     for (size_t i = 0; i < s->what->n; i++) {
         const struct dmpi_explain_member *m = &s->what->members[i];
         dmpi_autofree char *own =
@@ -167,8 +209,7 @@ static void put_keys(struct script *s)
                       "tar -C \"$KEYS\" -cf - id_ed25519 authorized_keys known_hosts config%s |\n"
                       "    ",
                       own);
-        put_exec(s, m, true, "tar -C /root/.ssh --no-same-owner -xf - && chmod 600 /root/.ssh/*",
-                 NULL);
+        put_exec(s, m, true, unpack, NULL);
     }
 }
 
@@ -179,15 +220,16 @@ static void put_sshd_env(struct script *s, const struct dmpi_explain_member *m)
     bool loopback = dmpi_addr_is_loopback(w->addr);
     const char *iface = w->iface ? w->iface : loopback ? "lo" : NULL;
     struct dmpi_buf text DMPI_AUTO(dmpi_buf_free) = DMPI_BUF_INIT(TEXT_MAX);
-    dmpi_buf_adds(&text,
+    dmpi_buf_addf(&text,
                   "env | grep -vE \"^(HOME|HOSTNAME|LOGNAME|PWD|OLDPWD|SHELL|SHLVL|TERM|USER|_)=\" "
-                  ">/root/.ssh/environment");
+                  ">%s/.ssh/environment",
+                  s->home);
     if (iface)
         dmpi_buf_addf(&text,
                       "; printf \"%%s\\n\" GLOO_SOCKET_IFNAME=%s NCCL_SOCKET_IFNAME==%s"
-                      "%s%s%s%s >>/root/.ssh/environment",
+                      "%s%s%s%s >>%s/.ssh/environment",
                       iface, iface, loopback ? "" : " UCX_NET_DEVICES=", loopback ? "" : iface,
-                      loopback ? "" : " PRTE_MCA_prte_if_include=", loopback ? "" : iface);
+                      loopback ? "" : " PRTE_MCA_prte_if_include=", loopback ? "" : iface, s->home);
     else
         dmpi_buf_adds(&s->out, "# Where a node has several interfaces, GLOO_SOCKET_IFNAME and "
                                "NCCL_SOCKET_IFNAME belong there, too.\n");
@@ -204,11 +246,14 @@ static void put_sshd(struct script *s)
     for (size_t i = 1; i < s->what->n; i++) {
         const struct dmpi_explain_member *m = &s->what->members[i];
         dmpi_autofree char *args = dmpi_xasprintf(
-            "sshd \\\n    -p $((PORT + %d)) -h /root/.ssh/host-%d -o ListenAddress=%s \\\n    "
+            "sshd \\\n    -p $((PORT + %d)) -h %s/.ssh/host-%d -o ListenAddress=%s \\\n    "
             "-o PermitUserEnvironment=yes -o PasswordAuthentication=no -o MaxStartups=512 -o "
             "PidFile=none",
-            m->worker->index, m->worker->index, m->worker->addr);
+            m->worker->index, s->home, m->worker->index, m->worker->addr);
         put_sshd_env(s, m);
+        const char *users = dmpi_json_str(m->host, "UsernsMode");
+        if (users && *users)
+            put_exec(s, m, false, "chown 0:0 /root", NULL); // see worker.sh
         put_exec(s, m, false, start, args);
     }
 }
@@ -313,7 +358,8 @@ static void put_rank_file(struct script *s, const struct dmpi_explain_member *m)
     dmpi_buf_addf(&text, "exec %s", line);
     dmpi_autofree char *quoted = dmpi_shquote(dmpi_buf_str(&text));
     dmpi_buf_addf(&s->out, "printf '%%s\\n' %s |\n    ", quoted);
-    put_exec(s, m, true, "cat >" RANK_FILE, NULL);
+    dmpi_autofree char *take = dmpi_xasprintf("cat >%s/" RANK_FILE, s->home);
+    put_exec(s, m, true, take, NULL);
 }
 
 // mpirun's own words, without what only dockmpi's wrapper needs.
@@ -325,8 +371,10 @@ static void add_options(struct dmpi_strv *words, const struct script *s)
         if (strcmp(word, "-x") == 0 && i + 1 < s->options &&
             dmpi_text_starts_with(argv->v[i + 1], "DOCKMPI_PLAN"))
             i++;
+        else if (strcmp(word, DMPI_MESH_DIR "/hostfile") == 0)
+            dmpi_strv_addf(words, "%s/" HOST_FILE, s->home);
         else
-            dmpi_strv_add(words, strcmp(word, DMPI_MESH_DIR "/hostfile") == 0 ? HOST_FILE : word);
+            dmpi_strv_add(words, word);
     }
 }
 
@@ -339,7 +387,8 @@ static void put_mpirun(struct script *s)
     dmpi_buf_adds(&s->out, "\n# 5. mpirun, in the launcher.\n");
     for (size_t i = 1; s->by_file && i < s->what->n; i++)
         put_rank_file(s, &s->what->members[i]);
-    put_exec(s, launcher, true, "cat >" HOST_FILE, "<<END");
+    dmpi_autofree char *take = dmpi_xasprintf("cat >%s/" HOST_FILE, s->home);
+    put_exec(s, launcher, true, take, "<<END");
     dmpi_buf_addf(&s->out, "%sEND\n", command->hostfile);
 
     dmpi_explain_engine(&words, launcher->ep);
@@ -352,7 +401,7 @@ static void put_mpirun(struct script *s)
     add_options(&words, s);
     if (s->by_file) {
         dmpi_strv_add(&words, "sh");
-        dmpi_strv_add(&words, RANK_FILE);
+        dmpi_strv_addf(&words, "%s/" RANK_FILE, s->home);
     } else {
         if (uses_ucc(s)) {
             dmpi_strv_add(&words, "env");
@@ -365,7 +414,10 @@ static void put_mpirun(struct script *s)
 
 char *dmpi_explain_text(const struct dmpi_explain *what)
 {
-    struct script s = {.what = what, .out = DMPI_BUF_INIT(TEXT_MAX)};
+    struct script s = {.what = what,
+                       .out = DMPI_BUF_INIT(TEXT_MAX),
+                       .home = what->user ? OWN_HOME : "/root",
+                       .login = what->user ? DMPI_RUNAS_LOGIN : "root"};
     find_program(&s);
     put_head(&s);
     put_clean_up(&s);

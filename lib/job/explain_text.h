@@ -21,6 +21,7 @@ struct dmpi_explain_member {
 
 struct dmpi_explain {
     const char *cluster, *workdir;
+    const char *user;                          // "UID:GID", or NULL for root
     const struct dmpi_explain_member *members; // the launcher first
     size_t n;
     int port;  // where the sshd of worker 0 may listen, worker I's on port + I

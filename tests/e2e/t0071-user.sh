@@ -41,6 +41,12 @@ done
 for name in launcher worker-0; do
     is "$(docker exec "dockmpi-$a-$name" sh -c 'stat -c "%a %u" /etc/dockmpi /etc/dockmpi/id_ed25519 | tr "\n" " "')" '700 4711 600 4711 ' "the keys are his alone ($name)"
 done
+inside=/proc/$(docker inspect -f '{{.State.Pid}}' "dockmpi-$a-worker-0")
+by() { setpriv --reuid "$1" --regid 4712 --clear-groups head -c 35 "$inside/root/etc/dockmpi/id_ed25519" 2>&1; }
+if [ "$(stat -c %u "$inside" 2>/dev/null)" = 4711 ]; then # the engine is on this machine, not beside it
+    is "$(by 4711)" '-----BEGIN OPENSSH PRIVATE KEY-----' "the node's own user of that number can read them, as SECURITY.md says"
+    like "$(by 4713)" 'Permission denied' 'another one cannot'
+fi
 ok 'ssh by alias' docker exec "dockmpi-$a-launcher" ssh worker-1 true
 ok 'cancel' dockmpi cancel --name "$a" "$job"
 is "$(dockmpi logs --name "$a" "$job" 2>/dev/null | grep -cx saved)" 2 'both ranks had their time'
@@ -58,15 +64,23 @@ exits 125 'a name that the image does not have' dockmpi up --name "$a" --workers
 like "$err" 'nosuch' 'it is named'
 is "$(ids "$a")" "$before" 'and nothing was changed'
 exits 2 'nonsense' dockmpi up --name "$a" --user '10 00'
-exits 125 'explain' dockmpi explain --name "$a" -- true
-like "$err" 'leave out --user' 'says that it knows root only'
+ok 'explain' dockmpi explain --name "$a" -- sh -c 'echo "$(id -u):$(id -g) $HOME"'
+cp "$E2E_TMP/out" by-hand.sh
+ok 'which is a script' sh by-hand.sh
+is "$(sort -u <<<"$out")" '4711:4712 /home/dockmpi' 'that has ranks of that user, too'
 cat >lab.yaml <<EOF
 name: $(cluster b)
 run_as: nobody
 nodes: [ { name: here, docker: "unix:///var/run/docker.sock", image: launcher, workers: 1 } ]
 EOF
-ok 'a name of the image, in a cluster file' dockmpi up -f lab.yaml
+exits 125 'explain' dockmpi explain -f lab.yaml -- true
+like "$err" 'only an image knows who nobody is: give his number' 'wants the number of a name'
+sed 's/nobody/4711/' lab.yaml >numbers.yaml
+ok 'and takes it' dockmpi explain -f numbers.yaml -- true
+like "$out" "echo dockmpi:x:4711:4711::/home/dockmpi:/bin/sh" 'for whom the script makes a login'
+ok 'a name of the image, in a cluster file, with a time to live' dockmpi up -f lab.yaml --ttl 10s
 is "$(dockmpi run -f lab.yaml -- id -u)" 65534 'is that user'
+wait_until 120 sh -c "[ -z \"\$(docker ps -q --filter label=io.dockmpi.cluster=$(cluster b))\" ]" && pass 'it ends by itself, too' || fail 'it ends by itself, too'
 is "$(find "$XDG_CONFIG_HOME"/dockmpi "$XDG_CACHE_HOME"/dockmpi \( -type f ! -perm 600 \) -o \( -type d ! -perm 700 \) 2>/dev/null)" '' 'what is noted of it here is for its user only'
 [ -n "$(find "$XDG_CONFIG_HOME" "$XDG_CACHE_HOME" -type f)" ] && pass 'there is some' || fail 'there is some'
 ok 'down' dockmpi down -f lab.yaml
