@@ -44,20 +44,48 @@ static bool has_nvidia(const json_t *info)
     return false;
 }
 
-static void check_security(struct dmpi_exam *x, const char *node, const json_t *info)
+static bool is_exempt(const struct dmpi_node *node)
+{
+    const char *mode = dmpi_json_str(node->options, "UsernsMode");
+    return mode && strcmp(mode, "host") == 0;
+}
+
+static void judge_remapped(struct dmpi_exam *x, const struct dmpi_node *node)
+{
+    if (is_exempt(node))
+        dmpi_report_add(x->report, DMPI_GOOD, "engine", node->name, NULL,
+                        "userns-remap, from which UsernsMode: host exempts the containers");
+    else
+        dmpi_report_add(x->report, DMPI_BAD, "engine", node->name,
+                        "say `options: { UsernsMode: host }` of the node in the cluster file, or "
+                        "take userns-remap out of the engine's configuration",
+                        "userns-remap: the engine gives the host's network only to containers that "
+                        "it exempts");
+}
+
+// Podman without root does give its containers the host's network.
+static void judge_rootless(struct dmpi_exam *x, const struct dmpi_node *node)
+{
+    if (x->spec->n_nodes > 1)
+        dmpi_report_add(x->report, DMPI_BAD, "engine", node->name,
+                        "use the engine that root runs there, or this node alone",
+                        "a rootless engine: its containers have a network of their own, into "
+                        "which no other node can dial");
+    else
+        dmpi_report_add(x->report, DMPI_GOOD, "engine", node->name, NULL,
+                        "a rootless engine: enough for workers on this node alone");
+}
+
+void dmpi_exam_security(struct dmpi_exam *x, size_t node, bool podman, const json_t *info)
 {
     size_t i;
     json_t *option;
     json_array_foreach (dmpi_json_arr(info, "SecurityOptions"), i, option) {
         const char *text = json_string_value(option);
-        if (text && strstr(text, "name=rootless"))
-            dmpi_report_add(x->report, DMPI_DOUBTFUL, "engine", node,
-                            "use the system's engine for several nodes",
-                            "a rootless engine: its \"host\" network is not the host's");
+        if (text && !podman && strstr(text, "name=rootless"))
+            judge_rootless(x, &x->spec->nodes[node]);
         if (text && strstr(text, "name=userns"))
-            dmpi_report_add(x->report, DMPI_BAD, "engine", node,
-                            "take userns-remap out of the engine's configuration",
-                            "user namespaces are remapped: host networking is refused");
+            judge_remapped(x, &x->spec->nodes[node]);
     }
 }
 
@@ -90,7 +118,7 @@ static void judge_engine(struct dmpi_exam *x, size_t node, const struct dmpi_eng
                     dmpi_engine_api(engine), driver ? driver : "?", arch ? arch : "?",
                     dmpi_json_int(info, "NCPU", 0),
                     dmpi_text_human_bytes(memory, dmpi_json_int(info, "MemTotal", 0)));
-    check_security(x, name, info);
+    dmpi_exam_security(x, node, dmpi_engine_is_podman(engine), info);
     check_gpu(x, node, info);
 }
 

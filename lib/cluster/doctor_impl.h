@@ -47,6 +47,9 @@ int dmpi_exam_run(struct dmpi_exam *x, const struct dmpi_mesh_worker *w,
 int dmpi_exam_shell(struct dmpi_exam *x, const struct dmpi_mesh_worker *w, const char *script,
                     const struct dmpi_strv *args, struct dmpi_buf *out, struct dmpi_err *err);
 
+// doctor.c: what the users of a node's engine are, by its answer to GET /info.
+void dmpi_exam_security(struct dmpi_exam *x, size_t node, bool podman, const json_t *info);
+
 // Adds that a worker could not be examined. Thread-safe.
 void dmpi_exam_failed(struct dmpi_exam *x, const struct dmpi_mesh_worker *w,
                       const struct dmpi_err *err);

@@ -21,6 +21,8 @@ static const struct {
     {"gathering device information",
      "the image profile asks for a device that the node does not have: choose another image for "
      "this node"},
+    {"Unable to find group",
+     "add the group to the image, or write its number in groups: of the image profile"},
     {"bind source path does not exist", "create that folder on the node first"},
     {"no space left on device",
      "the node's disk is full: free some space there (`docker system df` shows what Docker holds)"},
@@ -33,9 +35,11 @@ static const struct {
     {"exec: \"/bin/sh\"", "the image must contain a shell (/bin/sh)"},
     {"No such image", "build it with `dockmpi image build`, or load it on the node"},
     {"when user namespaces are enabled",
-     "dockmpi needs the host's network, which an engine with userns-remap refuses: take that out "
-     "of "
-     "the engine's configuration; `up --user` makes containers without root"},
+     "dockmpi needs the host's network, which an engine with userns-remap gives only to containers "
+     "that it exempts: say `options: { UsernsMode: host }` of that node in the cluster file (root "
+     "in "
+     "them is then that of the node, with few capabilities), or take userns-remap out of the "
+     "engine's configuration"},
     {"cannot allocate memory", "the node is out of memory"},
     {"no sshd in this image",
      "install openssh-server in the image, or correct sshd: in its image.yaml"},

@@ -35,6 +35,13 @@ static int find_addr(const char **out, const struct dmpi_work *work, const struc
     if (addr && (dmpi_addr_is_loopback(addr) || dmpi_facts_iface(facts, addr)))
         return 0;
     dmpi_autofree char *all = addresses(facts);
+    if (addr && facts->remapped)
+        return dmpi_err_set(
+            err, DMPI_EINVAL,
+            "its data address %s is not in the network that the containers of "
+            "this rootless engine have, into which no other node can dial (%s): use "
+            "the engine that root runs there, or workers on this node alone",
+            addr, all);
     if (addr)
         return dmpi_err_set(err, DMPI_EINVAL,
                             "its data address %s belongs to no interface of the node, which has "

@@ -145,6 +145,7 @@ static const struct {
     {"Init", "--init", add_switch},
     {"IpcMode", "--ipc", add_unless_usual},
     {"PidMode", "--pid", add_text},
+    {"UsernsMode", "--userns", add_text},
     {"ShmSize", "--shm-size", add_number},
     {"Memory", "--memory", add_number},
     {"CpusetCpus", "--cpuset-cpus", add_text},

@@ -276,6 +276,8 @@ static int plain_line(struct parser *p, char *line, struct dmpi_err *err)
         device_line(f, value);
     else if (strcmp(line, "locked") == 0)
         f->root_locked = true;
+    else if (strcmp(line, "remapped") == 0)
+        f->remapped = true;
     else if (strcmp(line, "penalties") == 0)
         f->sshd_penalties = true;
     else if (strcmp(line, "pdeathsig") == 0)

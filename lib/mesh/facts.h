@@ -37,6 +37,7 @@ struct dmpi_facts {
     int uid;                            // of the container's process
     int cpus;                           // usable processors, 0 when unknown
     int local_port_min, local_port_max; // the kernel's ephemeral ports; 0, 0 when unknown
+    bool remapped;                      // root there is another user of the node
     bool root_locked;                   // root's password field is locked ("!")
     bool sshd_penalties;                // its sshd knows PerSourcePenalties
     bool pdeathsig;                     // it has a setpriv that can set a parent death signal

@@ -12,6 +12,7 @@ facts() {
         Cpus_allowed_list:) echo "cpus $x" ;;
         esac
     done </proc/self/status
+    read -r _ x _ </proc/self/uid_map && [ "$x" = 0 ] || echo remapped
     read -r x y </proc/sys/net/ipv4/ip_local_port_range && echo "ephemeral $x $y"
     s=$(command -v sshd || PATH=/usr/sbin:/usr/local/sbin:/sbin command -v sshd) &&
         echo "sshd $s" && grep -qs persourcepenalties "$s" && echo penalties

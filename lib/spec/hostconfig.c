@@ -8,12 +8,11 @@
 #include "base/text.h"
 
 // What dockmpi itself decides for every container. A profile or a cluster file that could set these
-// would break the mesh (NetworkMode, Init) or what the user asked for (Binds). An engine that remaps users
-// gives root's files to another user in a container that it exempts (UsernsMode); sshd does not trust them.
+// would break the mesh (NetworkMode, Init) or what the user asked for (Binds).
 static const char *const reserved[] = {
-    "Binds",           "Mounts",        "NetworkMode", "AutoRemove",   "Init",
-    "Tmpfs",           "RestartPolicy", "VolumesFrom", "PortBindings", "PublishAllPorts",
-    "ContainerIDFile", "UsernsMode",    NULL};
+    "Binds",        "Mounts",          "NetworkMode",     "AutoRemove",
+    "Init",         "Tmpfs",           "RestartPolicy",   "VolumesFrom",
+    "PortBindings", "PublishAllPorts", "ContainerIDFile", NULL};
 
 // The other keys of HostConfig in the Engine API, from 1.24 to 1.51.
 static const char *const known[] = {"Annotations",
@@ -74,6 +73,7 @@ static const char *const known[] = {"Annotations",
                                     "Sysctls",
                                     "UTSMode",
                                     "Ulimits",
+                                    "UsernsMode",
                                     "VolumeDriver",
                                     NULL};
 

@@ -131,6 +131,20 @@ static void count_gpu_workers(struct dmpi_plan *plan)
     }
 }
 
+// Only root can make sshd trust the folders of such a container, see worker.sh.
+static int check_users(const struct dmpi_plan_member *m, const struct dmpi_spec *spec,
+                       struct dmpi_err *err)
+{
+    const char *mode = dmpi_json_str(dmpi_json_obj(m->create, "HostConfig"), "UsernsMode");
+    if (!spec->run_as || !mode || strcmp(mode, "host") != 0)
+        return 0;
+    return dmpi_err_set(err, DMPI_EINVAL,
+                        "node %s: UsernsMode: host and --user (run_as) exclude each other: where "
+                        "userns-remap has given the image's files to another user, only root can "
+                        "run sshd",
+                        spec->nodes[m->node].name);
+}
+
 int dmpi_plan_make(struct dmpi_plan *out, const struct dmpi_spec *spec, const char *images_dir,
                    struct dmpi_err *err)
 {
@@ -151,8 +165,13 @@ int dmpi_plan_make(struct dmpi_plan *out, const struct dmpi_spec *spec, const ch
         }
     }
     count_gpu_workers(out);
-    for (size_t i = 0; i < out->n; i++)
+    for (size_t i = 0; i < out->n; i++) {
         dmpi_body_make(&out->members[i], spec);
+        if (check_users(&out->members[i], spec, err)) {
+            dmpi_plan_free(out);
+            return -1;
+        }
+    }
     return 0;
 }
 

@@ -157,8 +157,8 @@ static void note_devices(struct dmpi_strv *notes, const json_t *hc)
 // Words of HostConfig that open something of the node.
 static void note_words(struct dmpi_strv *notes, const json_t *hc)
 {
-    static const char *const keys[] = {"IpcMode",      "PidMode", "UTSMode", "CgroupnsMode",
-                                       "CgroupParent", "Runtime", NULL};
+    static const char *const keys[] = {"IpcMode",      "PidMode", "UTSMode",    "CgroupnsMode",
+                                       "CgroupParent", "Runtime", "UsernsMode", NULL};
     if (dmpi_json_bool(hc, "Privileged", false))
         dmpi_strv_add(notes, "Privileged: all of the node");
     for (size_t i = 0; keys[i]; i++) {

@@ -8,6 +8,9 @@ sshd=$2
 shift 2
 facts "$@"
 feed self.json
+# An engine that gives the image's root other numbers (userns-remap) leaves them on the files also of a container that
+# it exempts, and sshd trusts no key in a folder that is not root's.
+[ -O /etc ] || [ "$(id -u)" != 0 ] || chown 0:0 / /etc
 s=${sshd:-$(command -v sshd || PATH=/usr/sbin:/usr/local/sbin:/sbin command -v sshd)}
 [ -x "$s" ] || { echo "dockmpi: no sshd in this image${sshd:+ at $sshd}" >&2; exit 98; }
 # The groups of this process, as the engine gave them, for the ssh sessions too: sshd takes them from

@@ -8,6 +8,17 @@
 
 need_image launcher
 c=$(cluster p)
+device=/dev/${E2E_PREFIX}dev
+label=io.dockmpi.test=${E2E_PREFIX}profiles
+end() {
+    local status=$?
+    rm -f "$device"
+    dockmpi down --name "$c" >/dev/null 2>&1
+    remove_images "$label"
+    (exit $status)
+    e2e_end
+}
+trap end EXIT
 profile() {
     mkdir -p "images/$1" && cat >"images/$1/image.yaml"
 }
@@ -74,6 +85,10 @@ profile gone <<<'{ image: "dockmpi/launcher:latest", devices: [/dev/nosuch] }'
 exits 125 'a device that is not there' dockmpi up --name "$c" --image gone --workers 1
 like "$err" '/dev/nosuch.*asks for a device that the node does not have' 'it says so'
 
+profile gone <<<'{ image: "dockmpi/launcher:latest", groups: [nosuch] }'
+exits 125 'a group that is not there' dockmpi up --name "$c" --image gone --workers 1
+like "$err" 'group nosuch.*: *no matching entries.*; add the group to the image, or write its number' 'it says what to do'
+
 echo '# images that lack something'
 profile bare <<<'{ image: "dockmpi/base:trixie" }'
 exits 125 'an image without sshd' dockmpi up --name "$c" --image bare --workers 1
@@ -83,10 +98,17 @@ exits 125 'an image without Open MPI' dockmpi up --name "$c" --image bare --work
 like "$err" 'image dockmpi/base:trixie has no mpirun in its PATH: install Open MPI in it, or name' 'it says so'
 is "$(containers "$c")" '' 'nothing is left of either'
 
+echo '# an image whose files are not those of root, as under userns-remap (tests/e2e/by-hand/userns.sh has the real thing)'
+profile foreign <<<"{ image: 'e2e/${E2E_PREFIX}foreign' }"
+printf 'FROM dockmpi/launcher:latest\nLABEL %s\nRUN chown 165536:165536 /etc\n' "$label" >images/foreign/Dockerfile
+ok 'is built' dockmpi image build foreign
+is "$(docker run --rm --network none --entrypoint stat "e2e/${E2E_PREFIX}foreign" -c %u /etc)" 165536 'and is such a one'
+ok 'up' dockmpi up --name "$c" --image foreign --workers 1
+ok 'its sshd lets mpirun in' dockmpi run --name "$c" -- true
+ok 'down' dockmpi down --name "$c"
+
 echo '# what is there'
-device=/dev/${E2E_PREFIX}dev
-trap 'rm -f "$device"; e2e_end' EXIT
-if mknod "$device" c 1 3 && chgrp 4321 "$device"; then
+if mknod -m 660 "$device" c 1 3 && chgrp 4321 "$device"; then
     profile dev <<E
 image: dockmpi/launcher:latest
 devices: ["$device:/dev/mine"]
@@ -111,6 +133,10 @@ E
     fi
     ok 'up again' dockmpi up --name "$c" --image dev --workers 2
     like "$out" 'nothing changed' 'a cluster with hardware is kept, too'
+    ok 'a user who is not root' dockmpi up --name "$c" --image dev --workers 1 --user 4711:4712
+    # shellcheck disable=SC2016 # for the rank
+    ok 'his job' dockmpi run --name "$c" -- sh -c 'id -G; : <>/dev/mine'
+    is "$out" '4712 44 4321' 'has these groups, too, and so the device'
     ok 'down' dockmpi down --name "$c"
     is "$(containers "$c")" '' 'nothing is left'
 else

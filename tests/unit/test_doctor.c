@@ -10,9 +10,11 @@
 
 #include <cmocka.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "cluster/doctor.h"
 #include "cluster/doctor_impl.h"
+#include "spec/spec.h"
 
 static char a[] = "a", b[] = "b", five[] = "5.0", four[] = "4.1", e0[] = "e0", e1[] = "e1";
 
@@ -301,13 +303,57 @@ static void judges_dials(void **state)
     dmpi_report_free(&r);
 }
 
+// users: what an engine answers. options: those of the node. NULL: nothing is found.
+static void judges_users_of_an_engine(void **state)
+{
+    static const struct {
+        const char *users, *options;
+        size_t nodes;
+        bool podman;
+        enum dmpi_verdict verdict;
+        const char *text;
+    } rows[] = {
+        {"name=seccomp,profile=builtin", NULL, 2, false, DMPI_GOOD, NULL},
+        {"name=rootless", NULL, 1, false, DMPI_GOOD, "a rootless engine: enough for workers"},
+        {"name=rootless", NULL, 2, false, DMPI_BAD, "no other node can dial"},
+        {"name=rootless", NULL, 2, true, DMPI_GOOD, NULL},
+        {"name=userns", NULL, 1, false, DMPI_BAD, "only to containers that it exempts"},
+        {"name=userns", "{\"UsernsMode\":\"host\"}", 1, false, DMPI_GOOD, "exempts the containers"},
+        {"name=userns", "{\"UsernsMode\":\"\"}", 1, false, DMPI_BAD, "only to containers"},
+    };
+    (void)state;
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(rows); i++) {
+        struct dmpi_err err = DMPI_ERR_INIT;
+        const char *options = rows[i].options ? rows[i].options : "{}";
+        dmpi_json_auto json_t *info = json_pack("{s:[s]}", "SecurityOptions", rows[i].users);
+        dmpi_json_auto json_t *parsed = NULL;
+        assert_int_equal(dmpi_json_parse(&parsed, options, strlen(options), &err), 0);
+        struct dmpi_node nodes[] = {{.name = a, .options = parsed}, {.name = b}};
+        struct dmpi_report r = {0};
+        const struct dmpi_spec spec = {.nodes = nodes, .n_nodes = rows[i].nodes};
+        struct dmpi_exam x = {.report = &r, .spec = &spec};
+        dmpi_exam_security(&x, 0, rows[i].podman, info);
+        assert_int_equal(r.n, rows[i].text ? 1 : 0);
+        const struct dmpi_finding *f = find(&r, "engine", rows[i].verdict);
+        if (rows[i].text && (!f || !strstr(f->text, rows[i].text) ||
+                             (f->verdict == DMPI_BAD) != (f->remedy[0] != '\0')))
+            fail_msg("row %zu", i);
+        dmpi_report_free(&r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_a_probe),          cmocka_unit_test(judges),
-        cmocka_unit_test(tells_the_fabric),       cmocka_unit_test(warns_of_a_rival),
-        cmocka_unit_test(judges_what_nodes_have), cmocka_unit_test(slow_answers_hide_skew),
-        cmocka_unit_test(reads_a_dial),           cmocka_unit_test(judges_dials),
+        cmocka_unit_test(reads_a_probe),
+        cmocka_unit_test(judges),
+        cmocka_unit_test(tells_the_fabric),
+        cmocka_unit_test(warns_of_a_rival),
+        cmocka_unit_test(judges_what_nodes_have),
+        cmocka_unit_test(slow_answers_hide_skew),
+        cmocka_unit_test(reads_a_dial),
+        cmocka_unit_test(judges_dials),
+        cmocka_unit_test(judges_users_of_an_engine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -120,7 +120,6 @@ static void refuses(void **state)
         {"env: { X: 1.5 }\n", "f:1: env.X: expected a string (in quotes), not"},
         {"env: [X]\n", "f:1: env[0]: expected KEY=VALUE"},
         {"host_config: { Binds: [] }\n", "'Binds' is decided by dockmpi"},
-        {"host_config: { UsernsMode: host }\n", "'UsernsMode' is decided by dockmpi"},
         {"host_config: { NetworkMode: none }\n", "'NetworkMode' is decided by dockmpi"},
         {"host_config: { binds: [] }\n", "'binds' is decided by dockmpi"},
         {"host_config: { ulimits: [] }\n", "keys are those of the engine's HostConfig"},

@@ -38,7 +38,8 @@ static void known_refusals_get_a_remedy(void **state)
         {"tar: large: Wrote only 4608 of 10240 bytes", "no space left"},
         {"dockmpi-worker: 5: tar: not found", "must contain tar"},
         {"cannot share the host's network namespace when user namespaces are enabled",
-         "userns-remap"},
+         "UsernsMode: host"},
+        {"Unable to find group render: no matching entries in group file", "write its number"},
         {"some other sorrow", NULL},
     };
     for (size_t i = 0; i < DMPI_ARRAY_LEN(cases); i++) {

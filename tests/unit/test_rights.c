@@ -53,11 +53,12 @@ static const struct {
     {DMPI_LAUNCHER,
      "{\"DeviceRequests\":[{}],\"Devices\":[{\"PathOnHost\":\"/dev/"
      "kfd\"}],\"GroupAdd\":[\"video\"],"
-     "\"IpcMode\":\"host\"}",
+     "\"IpcMode\":\"host\",\"UsernsMode\":\"host\"}",
      "{\"CapAdd\":[" LAUNCHER "],\"CapDrop\":[\"ALL\"],\"DeviceRequests\":[{}],\"Devices\":[{"
      "\"PathOnHost\":\"/dev/"
-     "kfd\"}],\"GroupAdd\":[\"video\"],\"IpcMode\":\"host\",\"SecurityOpt\":[" FIRM "]}",
-     "device /dev/kfd; NVIDIA GPUs; group video; IpcMode host"},
+     "kfd\"}],\"GroupAdd\":[\"video\"],\"IpcMode\":\"host\",\"SecurityOpt\":[" FIRM
+     "],\"UsernsMode\":\"host\"}",
+     "device /dev/kfd; NVIDIA GPUs; group video; IpcMode host; UsernsMode host"},
 };
 
 static void limits(void **state)
