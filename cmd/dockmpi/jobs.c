@@ -21,11 +21,15 @@ static void add_row(struct dmpi_table *table, const struct dmpi_member *job)
     if (job->exit_code >= 0)
         snprintf(code, sizeof code, "%d", job->exit_code);
     snprintf(ranks, sizeof ranks, "%d", job->ranks);
+    dmpi_autofree char *state = job->attempts > 1
+                                    ? dmpi_xasprintf("%s (attempt %d of %d)", dmpi_job_state(job),
+                                                     job->attempts, job->restarts + 1)
+                                    : dmpi_xstrdup(dmpi_job_state(job));
     int64_t end = job->finished ? job->finished : (int64_t)time(NULL) * 1000;
     if (job->started)
         dmpi_out_age((end - job->started) / 1000, age);
-    dmpi_table_row(table, job->job, job->job_name, job->cluster, dmpi_job_state(job), code, ranks,
-                   age, job->program, NULL);
+    dmpi_table_row(table, job->job, job->job_name, job->cluster, state, code, ranks, age,
+                   job->program, NULL);
 }
 
 static void list(const struct dmpi_state *state, bool json)
@@ -92,7 +96,9 @@ const struct dmpi_verb dmpi_verb_jobs = {
     .name = "jobs",
     .args = "",
     .summary = "list the cluster's jobs, also those that ended",
-    .details = "A job that ended keeps its log until `jobs --prune`, `run --rm` or `down`.",
+    .details = "A job that ended keeps its log until `jobs --prune`, `run --rm` or `down`. STATE "
+               "tells which\n"
+               "attempt it is, from the second on (run --restart-on-failure).",
     .opts = opts,
     .opts_size = sizeof(struct jobs),
     .json = true,

@@ -88,6 +88,7 @@ static bool member_parse(struct dmpi_member *out, const json_t *entry, size_t no
     add_volumes(&out->volumes, entry);
     out->unkept = dmpi_json_str(labels, DMPI_LABEL_UNKEPT) != NULL;
     out->grace_ms = label_int(labels, DMPI_LABEL_GRACE);
+    out->restarts = label_int(labels, DMPI_LABEL_RESTARTS);
     return true;
 }
 
@@ -121,6 +122,18 @@ struct inspecting {
     struct found *found;
 };
 
+// The job's container has a file with a byte for each attempt (lib/mesh/attempts.sh).
+static int count_attempts(const struct inspecting *in, const struct dmpi_member *m)
+{
+    dmpi_json_auto json_t *file = NULL;
+    struct dmpi_err ignored;
+    if (m->restarts == 0 ||
+        dmpi_container_stat(in->engine, in->ctl, m->id, DMPI_ATTEMPTS_FILE, &file, &ignored) != 0)
+        return 0;
+    long long n = dmpi_json_int(file, "size", 0);
+    return n > 0 && n <= m->restarts + 1 ? (int)n : 0;
+}
+
 // What the list of containers does not tell of a job. A job that has just gone keeps what the list
 // said.
 static void inspect_job(size_t i, void *arg)
@@ -136,6 +149,7 @@ static void inspect_job(size_t i, void *arg)
     m->started = time_parse(dmpi_json_str(state, "StartedAt"));
     m->finished = time_parse(dmpi_json_str(state, "FinishedAt"));
     m->oom_killed = dmpi_json_bool(state, "OOMKilled", false);
+    m->attempts = count_attempts(in, m);
     free(m->state);
     m->state = field(state, "Status");
     if (strcmp(m->state, "exited") == 0 || strcmp(m->state, "dead") == 0)

@@ -15,6 +15,9 @@
 
 struct dmpi_fleet;
 
+// In the container of a job that may be started again: as long as attempts have begun.
+#define DMPI_ATTEMPTS_FILE "/tmp/dockmpi-attempts"
+
 // One container of ours. Strings are never NULL; "" where a label is missing.
 struct dmpi_member {
     char *id;        // engine's container id
@@ -39,6 +42,8 @@ struct dmpi_member {
     char *program;
     int ranks;
     bool unkept;              // job: nothing of it is wanted after its end
+    int restarts;             // job: attempts that it may have after the first
+    int attempts;             // job that may have several: how many have begun; 0: not known
     int64_t grace_ms;         // job: what its ranks have between TERM and KILL
     int64_t created;          // seconds since the epoch
     int64_t started;          // jobs only; milliseconds since the epoch, 0: never
@@ -62,7 +67,7 @@ struct dmpi_state {
 int dmpi_state_load(struct dmpi_state *out, struct dmpi_fleet *fleet, const char *cluster,
                     const struct dmpi_ctl *ctl, struct dmpi_err *err);
 
-// The same without asking for the details of each job (started, finished, exit_code, oom_killed).
+// The same without asking for the details of each job (attempts, started, finished, exit_code, oom_killed).
 int dmpi_state_list(struct dmpi_state *out, struct dmpi_fleet *fleet, const char *cluster,
                     const struct dmpi_ctl *ctl, struct dmpi_err *err);
 

@@ -91,6 +91,8 @@ static json_t *job_json(const struct dmpi_member *job)
     dmpi_json_set(o, "started", iso_time(job->started));
     dmpi_json_set(o, "finished", iso_time(job->finished));
     dmpi_json_set_int(o, "ranks", job->ranks);
+    dmpi_json_set(o, "attempts", job->attempts ? json_integer(job->attempts) : json_null());
+    dmpi_json_set_int(o, "attempts_max", job->restarts + 1);
     dmpi_json_set_str(o, "program", job->program);
     dmpi_json_set_bool(o, "oom_killed", job->oom_killed);
     return o;

@@ -23,7 +23,8 @@ const struct dmpi_member *dmpi_job_find(const struct dmpi_state *state, const ch
 // "running", "succeeded", "failed", or the engine's word for anything else. Static or borrowed.
 const char *dmpi_job_state(const struct dmpi_member *job);
 
-// Array of {job, name (null without one), cluster, state, exit_code (null while it runs), started, finished, ranks, program}.
+// Array of {job, name (null without one), cluster, state, exit_code (null while it runs), started, finished,
+// ranks, attempts (how many have begun; null where it may have only one), attempts_max, program, oom_killed}.
 // Owned by the caller.
 json_t *dmpi_jobs_json(const struct dmpi_state *state);
 

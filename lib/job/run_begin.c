@@ -58,6 +58,7 @@ static int create_as(struct dmpi_run *r, int index, struct dmpi_err *err)
                                  .ranks = r->result->np,
                                  .unkept = !r->opts->keep,
                                  .grace_ms = (int)r->opts->grace_ms,
+                                 .restarts = r->opts->restarts,
                                  .workdir = r->workdir};
     // An engine goes on to create what we have given up waiting for, and then nobody would remove it:
     // a cancel takes effect after this call.

@@ -47,6 +47,7 @@ attempts() {
     trap 'relay USR2' USR2
     trap 'time_is_over "$attempt"; relay TERM 143' ALRM
     while :; do
+        printf . >>"${DOCKMPI_TMP:-/tmp}/dockmpi-attempts" # for `dockmpi jobs`
         DOCKMPI_ATTEMPT=$number sh "$0" 3<&- &
         attempt=$!
         [ -z "$ended" ] || kill -s TERM "$attempt"

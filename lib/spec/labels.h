@@ -25,6 +25,9 @@
 #define DMPI_LABEL_RANKS "io.dockmpi.ranks"     // jobs: number of ranks
 #define DMPI_LABEL_GRACE "io.dockmpi.grace"     // jobs: milliseconds from TERM to KILL
 
+#define DMPI_LABEL_RESTARTS                                                                        \
+    "io.dockmpi.restarts" // jobs: attempts after the first that fails; absent: none
+
 // jobs: present when nothing of it is to be kept after its end (run --rm)
 #define DMPI_LABEL_UNKEPT "io.dockmpi.rm"
 

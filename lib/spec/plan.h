@@ -71,6 +71,7 @@ struct dmpi_plan_job {
     int ranks;
     bool unkept;                 // nothing of it is wanted after its end
     int grace_ms;                // of the ranks when the job is ended
+    int restarts;                // attempts after the first that fails
     const char *workdir;         // NULL: the launcher's
     const struct dmpi_strv *env; // added to the launcher's; may be NULL
 };

@@ -104,6 +104,8 @@ static json_t *labels_of(const struct dmpi_plan_job *job, const json_t *from)
     set_number(labels, DMPI_LABEL_INDEX, job->index);
     set_number(labels, DMPI_LABEL_RANKS, job->ranks);
     set_number(labels, DMPI_LABEL_GRACE, job->grace_ms);
+    if (job->restarts)
+        set_number(labels, DMPI_LABEL_RESTARTS, job->restarts);
     if (job->unkept)
         dmpi_json_set_str(labels, DMPI_LABEL_UNKEPT, "yes");
     return labels;

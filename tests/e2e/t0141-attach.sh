@@ -120,11 +120,15 @@ exits 9 'run --restart-on-failure' on run --restart-on-failure 1 --np 1 -- sh -c
 is "$out" 'try 1
 try 2' 'it is started again'
 like "$err" 'attempt 2 of 2 ended with exit code 9: there is no other' 'not more often than allowed'
+like "$(on jobs)" ' failed \(attempt 2 of 2\) +9 ' 'jobs tells how often'
+t on jobs --json
+json 'as JSON' 'assert [(j["attempts"], j["attempts_max"]) for j in r["jobs"]][-1] == (2, 2) and r["jobs"][0]["attempts"] is None, r'
 # The time before an attempt, held here: what waits, waits for ever.
 t on run -d --restart-on-failure 2 --np 1 --job-name rests -- sh -c 'exit 9'
-docker exec "dockmpi-$c-job-$out" sh -c 'until [ -s /etc/dockmpi/pause ] && pkill -STOP -x sleep; do sleep 0.1; done'
+number=$(on jobs | awk '$2 == "rests" { print $1 }')
+docker exec "dockmpi-$c-job-$number" sh -c 'until [ -s /etc/dockmpi/pause ] && pkill -STOP -x sleep; do sleep 0.1; done'
 ok 'why, before it is started again' on why
-like "$out" 'job [0-9]+: the job waits to start again \(attempt [23] of 3\)' 'says so'
+like "$out" 'job rests: the job waits to start again \(attempt [23] of 3\)' 'says so'
 ok 'cancel' on cancel
 exits 143 'ends it, without that time' on wait rests
 ok 'logs' on logs rests

@@ -43,6 +43,8 @@ static struct dmpi_member members[] = {
      .exit_code = 1,
      .started = 1700000000123,
      .finished = 1700000001000,
+     .restarts = 3,
+     .attempts = 2,
      .ranks = 4},
     {.role = DMPI_JOB,
      .index = 10,
@@ -102,13 +104,15 @@ static void shows_jobs(void **unused)
     assert_int_equal(json_array_size(jobs), 3);
     dmpi_autofree char *first = dmpi_json_dump(json_array_get(jobs, 0));
     assert_string_equal(
-        first, "{\"cluster\":\"lab\",\"exit_code\":1,\"finished\":"
-               "\"2023-11-14T22:13:21Z\",\"job\":\"2\",\"name\":\"night-run\",\"oom_killed\":false,"
-               "\"program\":\"false\",\"ranks\":4,\"started\":"
-               "\"2023-11-14T22:13:20Z\",\"state\":\"failed\"}");
+        first,
+        "{\"attempts\":2,\"attempts_max\":4,\"cluster\":\"lab\",\"exit_code\":1,\"finished\":"
+        "\"2023-11-14T22:13:21Z\",\"job\":\"2\",\"name\":\"night-run\",\"oom_killed\":false,"
+        "\"program\":\"false\",\"ranks\":4,\"started\":"
+        "\"2023-11-14T22:13:20Z\",\"state\":\"failed\"}");
     const json_t *second = json_array_get(jobs, 1);
     assert_true(json_is_null(json_object_get(second, "exit_code")));
     assert_true(json_is_null(json_object_get(second, "finished")));
+    assert_true(json_is_null(json_object_get(second, "attempts")));
 }
 
 static void targets(void **unused)

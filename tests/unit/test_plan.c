@@ -325,10 +325,13 @@ static void job_from_plan(void **state)
                                 .job = "abc",
                                 .program = "train.py 3",
                                 .ranks = 8,
+                                .restarts = 2,
                                 .env = &env};
     dmpi_json_auto json_t *body = NULL;
     assert_int_equal(dmpi_plan_job(&body, &job, &err), 0);
     check_job(body);
+    const json_t *labels = dmpi_json_obj(body, "Labels");
+    assert_string_equal(dmpi_json_str(labels, DMPI_LABEL_RESTARTS), "2");
     assert_string_equal(dmpi_json_str(body, "Image"), "dockmpi/launcher:latest");
     assert_string_equal(dmpi_json_str(body, "WorkingDir"), "/w");
     dmpi_autofree char *got = dmpi_json_dump(json_object_get(body, "Env"));

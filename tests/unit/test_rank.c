@@ -281,6 +281,7 @@ static void test_job_attempts(void **state)
     }
     check("sort -u asked; rm asked ssh hostfile", 0, "worker-7 sh -s all 0 5\n");
     check("cmp run.1 run.2 && test -s run.1 && rm run.1 run.2", 0, "");
+    check("wc -c <dockmpi-attempts; rm dockmpi-attempts", 0, "9\n"); // a byte for each
     check("ls -d dockmpi-job.* 2>/dev/null | wc -l | tr -d ' '", 0, "0\n");
 }
 
