@@ -7,6 +7,13 @@
 . "$(dirname "$0")/lib.sh"
 need_image cpu
 a=$(cluster a)
+cat >lab.yaml <<EOF
+name: $(cluster b)
+run_as: nobody
+nodes: [ { name: here, docker: "unix:///var/run/docker.sock", image: launcher, workers: 1 } ]
+EOF
+ok 'a name of the image, in a cluster file, with a time to live' dockmpi up -f lab.yaml --ttl 30s
+is "$(dockmpi run -f lab.yaml -- id -u)" 65534 'is that user'
 mkdir volume && chown 4711:4712 volume && chmod 0755 volume
 ok 'up' dockmpi up --name "$a" --workers 2 --image cpu --user 4711:4712 --volume "$PWD/volume:/data"
 # shellcheck disable=SC2016
@@ -68,19 +75,13 @@ ok 'explain' dockmpi explain --name "$a" -- sh -c 'echo "$(id -u):$(id -g) $HOME
 cp "$E2E_TMP/out" by-hand.sh
 ok 'which is a script' sh by-hand.sh
 is "$(sort -u <<<"$out")" '4711:4712 /home/dockmpi' 'that has ranks of that user, too'
-cat >lab.yaml <<EOF
-name: $(cluster b)
-run_as: nobody
-nodes: [ { name: here, docker: "unix:///var/run/docker.sock", image: launcher, workers: 1 } ]
-EOF
 exits 125 'explain' dockmpi explain -f lab.yaml -- true
 like "$err" 'only an image knows who nobody is: give his number' 'wants the number of a name'
 sed 's/nobody/4711/' lab.yaml >numbers.yaml
 ok 'and takes it' dockmpi explain -f numbers.yaml -- true
 like "$out" "echo dockmpi:x:4711:4711::/home/dockmpi:/bin/sh" 'for whom the script makes a login'
-ok 'a name of the image, in a cluster file, with a time to live' dockmpi up -f lab.yaml --ttl 10s
-is "$(dockmpi run -f lab.yaml -- id -u)" 65534 'is that user'
-wait_until 120 sh -c "[ -z \"\$(docker ps -q --filter label=io.dockmpi.cluster=$(cluster b))\" ]" && pass 'it ends by itself, too' || fail 'it ends by itself, too'
 is "$(find "$XDG_CONFIG_HOME"/dockmpi "$XDG_CACHE_HOME"/dockmpi \( -type f ! -perm 600 \) -o \( -type d ! -perm 700 \) 2>/dev/null)" '' 'what is noted of it here is for its user only'
 [ -n "$(find "$XDG_CONFIG_HOME" "$XDG_CACHE_HOME" -type f)" ] && pass 'there is some' || fail 'there is some'
+# Nobody has used it since then.
+wait_until 120 sh -c "[ -z \"\$(docker ps -q --filter label=io.dockmpi.cluster=$(cluster b))\" ]" && pass 'it ends by itself, too' || fail 'it ends by itself, too'
 ok 'down' dockmpi down -f lab.yaml
