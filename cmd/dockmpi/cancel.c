@@ -47,6 +47,7 @@ static int choose(struct work *w, const struct dmpi_strv *names, struct dmpi_err
     const struct dmpi_state *state = &w->state;
     w->jobs = dmpi_xcalloc(state->n + names->n + 1, sizeof *w->jobs);
     if (w->o->all) {
+        /* Those that have ended, too: ranks may have outlived them. */
         for (size_t i = 0; i < state->n; i++)
             if (state->members[i].role == DMPI_JOB)
                 w->jobs[w->n++] = (struct dmpi_cancel_job){.id = state->members[i].job,
@@ -63,7 +64,10 @@ static int choose(struct work *w, const struct dmpi_strv *names, struct dmpi_err
             return dmpi_err_set(err, state->errs[i].code,
                                 "which job is the newest cannot be told, name it by its number: %s",
                                 state->errs[i].msg);
-    return add(w, NULL, err);
+    const struct dmpi_member *m = dmpi_job_running(state, w->session.spec.name);
+    if (m)
+        w->jobs[w->n++] = (struct dmpi_cancel_job){.id = m->job, .member = m};
+    return 0;
 }
 
 /* A number that names nothing at all. */
@@ -77,6 +81,11 @@ static int check_known(const struct work *w, struct dmpi_err *err)
     return 0;
 }
 
+static bool had_ended(const struct dmpi_cancel_job *job)
+{
+    return job->err.code == DMPI_OK && job->member && !dmpi_member_running(job->member);
+}
+
 static const char *outcome(const struct work *w, const struct dmpi_cancel_job *job)
 {
     if (job->err.code != DMPI_OK)
@@ -84,7 +93,21 @@ static const char *outcome(const struct work *w, const struct dmpi_cancel_job *j
     if (!job->member)
         return dmpi_state_failed(&w->state) ? "its container was not found"
                                             : "its container was gone";
-    return dmpi_member_running(job->member) ? "canceled" : "had ended before";
+    if (had_ended(job))
+        return "had ended before";
+    return w->ranks.unverified ? "not verified" : "canceled";
+}
+
+/* With --all only what was done is of interest. */
+static bool is_shown(const struct work *w, const struct dmpi_cancel_job *job)
+{
+    return !w->o->all || !had_ended(job);
+}
+
+/* "worker-1 on node h1". Owned by the caller. */
+static char *place_text(const struct dmpi_ranks_place *place)
+{
+    return dmpi_xasprintf("%s%snode %s", place->worker, *place->worker ? " on " : "", place->node);
 }
 
 static const char *called(const struct dmpi_cancel_job *job)
@@ -97,9 +120,14 @@ static void print_json(const struct work *w)
     json_t *result = dmpi_json_new_obj(), *jobs = dmpi_json_new_arr(),
            *unverified = dmpi_json_new_arr();
     for (size_t i = 0; i < w->n; i++) {
+        const struct dmpi_cancel_job *job = &w->jobs[i];
+        if (!is_shown(w, job))
+            continue;
         json_t *o = dmpi_json_new_obj();
-        dmpi_json_set_str(o, "job", w->jobs[i].id);
-        dmpi_json_set_str(o, "outcome", outcome(w, &w->jobs[i]));
+        dmpi_json_set_str(o, "job", job->id);
+        dmpi_json_set_str(o, "outcome", outcome(w, job));
+        dmpi_json_set(o, "heeded", job->counted ? json_integer(job->heeded) : json_null());
+        dmpi_json_set(o, "killed", job->counted ? json_integer(job->killed) : json_null());
         dmpi_json_add(jobs, o);
     }
     for (size_t i = 0; i < w->ranks.n; i++) {
@@ -119,18 +147,44 @@ static void print_json(const struct work *w)
     dmpi_out_json(result);
 }
 
+static void print_job(const struct work *w, const struct dmpi_cancel_job *job)
+{
+    const struct dmpi_ranks_place *place = w->ranks.v;
+    if (job->err.code != DMPI_OK || had_ended(job) || !w->ranks.unverified) {
+        dmpi_out_line("job %s: %s", called(job), outcome(w, job));
+    } else {
+        while (place->err.code == DMPI_OK)
+            place++;
+        dmpi_autofree char *where = place_text(place);
+        dmpi_out_line("job %s: could not be verified on %s%s", called(job), where,
+                      w->ranks.unverified > 1 ? " and others" : "");
+    }
+    if (job->killed > 0)
+        dmpi_out_note("job %s: of its processes %d heeded the signal, %d had to be killed",
+                      called(job), job->heeded, job->killed);
+}
+
 static void print(const struct work *w)
 {
-    for (size_t i = 0; i < w->n; i++)
-        dmpi_out_line("job %s: %s", called(&w->jobs[i]), outcome(w, &w->jobs[i]));
+    size_t shown = 0;
+    for (size_t i = 0; i < w->n; i++) {
+        const struct dmpi_cancel_job *job = &w->jobs[i];
+        if (!is_shown(w, job))
+            continue;
+        shown++;
+        print_job(w, job);
+    }
+    if (!shown)
+        dmpi_out_note("no job of cluster %s is running", w->session.spec.name);
     if (w->ranks.ended > 0)
         dmpi_out_note("%d process%s had outlived the job's mpirun and %s killed", w->ranks.ended,
                       w->ranks.ended == 1 ? "" : "es", w->ranks.ended == 1 ? "was" : "were");
     for (size_t i = 0; w->ranks.unverified > 1 && i < w->ranks.n; i++) {
         const struct dmpi_ranks_place *place = &w->ranks.v[i];
-        if (place->err.code != DMPI_OK)
-            dmpi_out_note("not verified: %s%s%s: %s", place->worker,
-                          *place->worker ? " on node " : "node ", place->node, place->err.msg);
+        if (place->err.code == DMPI_OK)
+            continue;
+        dmpi_autofree char *where = place_text(place);
+        dmpi_out_note("not verified: %s: %s", where, place->err.msg);
     }
 }
 
@@ -185,11 +239,12 @@ static const struct dmpi_opt opts[] = {
 const struct dmpi_verb dmpi_verb_cancel = {
     .name = "cancel",
     .args = "[JOB...]",
-    .summary = "end jobs (default: the newest): every rank on every worker",
+    .summary = "end jobs (default: the newest that runs): every rank on every worker",
     .details =
         "Every rank gets TERM, and KILL after --grace; it ends as soon as all ranks have. Then\n"
         "every worker is looked at: what could not be seen to be clean is named, the exit\n"
-        "code is 125, and the same command later finishes the work.",
+        "code is 125, and the same command later finishes the work. The job's exit code is 143,\n"
+        "or 137 where it was killed without grace, and its state is canceled.",
     .opts = opts,
     .opts_size = sizeof(struct cancel),
     .defaults = &defaults,

@@ -16,17 +16,17 @@ static int add(struct dmpi_jobset *set, const char *name, struct dmpi_err *err)
 }
 
 int dmpi_jobset_open(struct dmpi_jobset *out, const struct dmpi_common *common,
-                     const struct dmpi_strv *names, bool all, struct dmpi_err *err)
+                     const struct dmpi_strv *names, bool running, struct dmpi_err *err)
 {
     *out = (struct dmpi_jobset){0};
     if (dmpi_session_open(&out->session, common, err) < 0 ||
         dmpi_session_state(&out->state, &out->session, err) < 0)
         return -1;
     out->jobs = dmpi_xcalloc(out->state.n + names->n + 1, sizeof(struct dmpi_member *));
-    if (all) {
-        for (size_t i = 0; i < out->state.n; i++)
-            if (out->state.members[i].role == DMPI_JOB)
-                out->jobs[out->n++] = &out->state.members[i];
+    const struct dmpi_member *job =
+        running ? dmpi_job_running(&out->state, out->session.spec.name) : NULL;
+    if (!names->n && job) {
+        out->jobs[out->n++] = job;
         return 0;
     }
     if (!names->n)

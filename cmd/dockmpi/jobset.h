@@ -14,11 +14,11 @@ struct dmpi_jobset {
 };
 
 /**
- * Opens the cluster and finds the named jobs; without a name the newest, or every one when `all`.
- * To be closed also after an error.
+ * Opens the cluster and finds the named jobs; without a name the newest, with `running` the newest
+ * that runs if one does. To be closed also after an error.
  */
 int dmpi_jobset_open(struct dmpi_jobset *out, const struct dmpi_common *common,
-                     const struct dmpi_strv *names, bool all, struct dmpi_err *err);
+                     const struct dmpi_strv *names, bool running, struct dmpi_err *err);
 void dmpi_jobset_close(struct dmpi_jobset *set);
 
 #endif

@@ -90,7 +90,8 @@ static void print_table(const struct dmpi_state *state, const struct dmpi_fleet 
         dmpi_autofree char *image = dmpi_xasprintf("%.*s", by_id ? 12 : 255, m->image + by_id * 7);
         snprintf(slots, sizeof slots, "%d", m->slots);
         dmpi_table_row(&table, m->cluster, label, dmpi_fleet_name(fleet, m->node), m->addr, image,
-                       m->role == DMPI_WORKER ? slots : "", m->state,
+                       m->role == DMPI_WORKER ? slots : "",
+                       m->role == DMPI_JOB ? dmpi_job_state(m) : m->state,
                        dmpi_out_age(now - m->created, age), NULL);
     }
     dmpi_table_print(&table);

@@ -53,6 +53,10 @@ void dmpi_run_tell(const struct dmpi_run_result *r)
         dmpi_out_note("job %s: canceled after --timeout", r->called);
     else if (r->canceled)
         dmpi_out_note("job %s: canceled; every rank has ended", r->called);
+    else if (r->ended)
+        dmpi_out_note(
+            "job %s: was canceled (by `dockmpi cancel`, `docker stop`, or its engine stopped)",
+            r->called);
     if (r->oom_killed)
         dmpi_out_note("job %s: the engine killed it for want of memory", r->called);
     for (size_t i = 0; i < r->causes.n; i++)
@@ -357,6 +361,9 @@ const struct dmpi_verb dmpi_verb_run = {
         "the job: its ranks get TERM and --grace to end well; a second one kills them. A job goes\n"
         "on when the terminal goes away (HUP), when this program is ended otherwise (QUIT, KILL)\n"
         "and after --detach-keys: attach, logs, wait and cancel find it by its name or number.\n"
+        "Exit code: the job's own; 130 after Ctrl-C, 143 when it was canceled otherwise, 124 "
+        "after\n"
+        "--timeout, 125 when dockmpi failed or somebody removed the job's container.\n"
         "--output: what no rank has printed, such as mpirun's and dockmpi's words, is in\n"
         "DIR/job.log. With -d there is nobody to write files: give --tag, later logs --output.",
     .opts = dmpi_run_cmd_opts,

@@ -8,22 +8,36 @@
 #include "out.h"
 #include "verbs.h"
 
-static int worst(const int *codes, size_t n)
+static int worst(const struct dmpi_job_end *ends, size_t n)
 {
     int code = 0;
     for (size_t i = 0; i < n; i++)
-        if (codes[i] > code)
-            code = codes[i];
+        if (ends[i].code > code)
+            code = ends[i].code;
     return code;
 }
 
-static void print(const struct dmpi_jobset *set, const int *codes)
+/* The exit code cannot tell these from a job that failed. */
+static void tell(const struct dmpi_jobset *set, const struct dmpi_job_end *ends)
+{
+    for (size_t i = 0; i < set->n; i++) {
+        if (strcmp(ends[i].state, "canceled") == 0)
+            dmpi_out_note(
+                "job %s: was canceled (by `dockmpi cancel`, `docker stop`, or its engine stopped)",
+                dmpi_member_called(set->jobs[i]));
+        else if (strcmp(ends[i].state, "timeout") == 0)
+            dmpi_out_note("job %s: canceled after --timeout", dmpi_member_called(set->jobs[i]));
+    }
+}
+
+static void print(const struct dmpi_jobset *set, const struct dmpi_job_end *ends)
 {
     json_t *list = dmpi_json_new_arr();
     for (size_t i = 0; i < set->n; i++) {
         json_t *o = dmpi_json_new_obj();
         dmpi_json_set_str(o, "job", set->jobs[i]->job);
-        dmpi_json_set(o, "exit_code", codes[i] < 0 ? json_null() : json_integer(codes[i]));
+        dmpi_json_set_int(o, "exit_code", ends[i].code);
+        dmpi_json_set_str(o, "state", ends[i].state);
         dmpi_json_add(list, o);
     }
     json_t *result = dmpi_json_new_obj();
@@ -38,11 +52,13 @@ static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err
     int code = 0;
     int rc = dmpi_jobset_open(&set, common, operands, false, err);
     if (rc == 0) {
-        dmpi_autofree int *codes = dmpi_xcalloc(set.n + 1, sizeof *codes);
-        rc = dmpi_jobs_wait(set.session.fleet, set.jobs, set.n, codes, dmpi_app_ctl(), err);
-        code = worst(codes, set.n);
+        dmpi_autofree struct dmpi_job_end *ends = dmpi_xcalloc(set.n + 1, sizeof *ends);
+        rc = dmpi_jobs_wait(set.session.fleet, set.jobs, set.n, ends, dmpi_app_ctl(), err);
+        code = worst(ends, set.n);
         if (rc == 0 && common->json)
-            print(&set, codes);
+            print(&set, ends);
+        else if (rc == 0)
+            tell(&set, ends);
     }
     dmpi_jobset_close(&set);
     return rc < 0 ? -1 : code;
@@ -54,6 +70,13 @@ const struct dmpi_verb dmpi_verb_wait = {
     .name = "wait",
     .args = "[JOB...]",
     .summary = "wait for the end of jobs (default: the newest) and return the worst exit code",
+    .details =
+        "A job that was canceled, by `dockmpi cancel` or Ctrl-C, has exit code 143, and 137 where "
+        "it was\n"
+        "killed without grace; one that ran longer than `run --timeout` has 124. Those codes can "
+        "be a\n"
+        "program's own, too: the state (also in --json) tells canceled and timeout from failed.\n"
+        "When the job's container is removed meanwhile, as by `dockmpi down`, wait ends with 125.",
     .opts = opts,
     .opts_size = sizeof(struct dmpi_common),
     .json = true,

@@ -67,7 +67,7 @@ static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err
     struct dmpi_why why = {0};
     if (operands->n > 1)
         return dmpi_usage(err, "why takes one job at most");
-    int rc = dmpi_jobset_open(&set, common, operands, false, err);
+    int rc = dmpi_jobset_open(&set, common, operands, true, err);
     if (rc == 0)
         rc = dmpi_why_ask(&why, set.session.fleet, &set.state, set.jobs[0], dmpi_app_ctl(), err);
     if (rc == 0 && common->json)
@@ -84,7 +84,8 @@ static const struct dmpi_opt opts[] = {{0}};
 const struct dmpi_verb dmpi_verb_why = {
     .name = "why",
     .args = "[JOB]",
-    .summary = "why a job (default: the newest) does not go on: what each of its ranks does",
+    .summary = "why a job (default: the newest that runs, else the newest) does not go on: what "
+               "each of its ranks does",
     .details =
         "Looks twice, a second apart. A rank that computes uses a processor by itself; one that\n"
         "polls waits for messages and asks the kernel again and again; WAITS IN is the\n"

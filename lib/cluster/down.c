@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "cluster/leftover.h"
 #include "cluster/lock.h"
+#include "cluster/ttl.h"
 #include "engine/containers.h"
 #include "fleet/fleet.h"
 #include "fleet/parallel.h"
@@ -71,6 +72,25 @@ static void sweep(const struct down *down, struct dmpi_engine *engine, size_t no
         dmpi_lock_sweep(engine, down->cluster, &within);
 }
 
+// Jobs that run go first: otherwise they would end for the loss of their workers, and tell so.
+static void remove_in_turn(struct on_node *on)
+{
+    size_t jobs = 0;
+    for (size_t i = 0; i < on->n; i++) {
+        const struct dmpi_member *m = on->members[i];
+        if (m->role != DMPI_JOB || !dmpi_member_running(m))
+            continue;
+        on->members[i] = on->members[jobs];
+        on->members[jobs++] = m;
+    }
+    dmpi_parallel(jobs, DMPI_NODE_WINDOW, remove_one, on);
+    struct on_node others = *on;
+    others.members += jobs;
+    others.errs += jobs;
+    others.n -= jobs;
+    dmpi_parallel(others.n, DMPI_NODE_WINDOW, remove_one, &others);
+}
+
 static int remove_all(struct dmpi_engine *engine, size_t node, void *arg, struct dmpi_err *err)
 {
     struct down *down = arg;
@@ -89,7 +109,7 @@ static int remove_all(struct dmpi_engine *engine, size_t node, void *arg, struct
     struct dmpi_leftover of = {.cluster = down->cluster, .members = members, .n = on.n};
     of.visible =
         dmpi_fleet_endpoint(down->fleet, node)->scheme == DMPI_UNIX && dmpi_leftover_see(&of);
-    dmpi_parallel(on.n, DMPI_NODE_WINDOW, remove_one, &on);
+    remove_in_turn(&on);
     for (size_t i = 0; i < on.n; i++) {
         if (errs[i].code != DMPI_OK) {
             *err = errs[i];
@@ -219,6 +239,10 @@ int dmpi_cluster_down(struct dmpi_fleet *fleet, const char *cluster,
     pthread_mutex_destroy(&down.lock);
     if (dmpi_fleet_sum(fleet, found->errs, err) != 0)
         return -1;
+    for (size_t i = 0; i < found->n; i++)
+        dmpi_ttl_forget(found->members[i].cluster);
+    if (cluster) // also one that had ended by itself
+        dmpi_ttl_forget(cluster);
     return dmpi_ctl_check(ctl, err);
 }
 

@@ -9,6 +9,7 @@
 #include "base/strv.h"
 #include "base/tar.h"
 #include "base/text.h"
+#include "cluster/ended.h"
 #include "engine/containers.h"
 #include "engine/stream.h"
 #include "mesh/mesh.h"
@@ -231,7 +232,8 @@ static int pack(struct packing *p, const json_t *body, bool has_home, struct dmp
                             ssh);
     if ((!has_home && add_his(p, who->home, 0755, NULL, err) != 0) ||
         add_his(p, ssh, 0700, NULL, err) != 0 ||
-        add_his(p, config, 0777, DMPI_MESH_DIR "/ssh_config", err) != 0)
+        add_his(p, config, 0777, DMPI_MESH_DIR "/ssh_config", err) != 0 ||
+        add_his(p, DMPI_ENDED_DIR, 0700, NULL, err) != 0)
         return -1;
     if (workdir && workdir[1] && strcmp(workdir, who->home) != 0 && !is_mounted(body, workdir) &&
         add_his(p, workdir, 0755, NULL, err) != 0)

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "cluster/ended.h"
 #include "engine/containers.h"
 #include "fleet/fleet.h"
 #include "fleet/parallel.h"
@@ -154,6 +155,8 @@ static void inspect_job(size_t i, void *arg)
     m->state = field(state, "Status");
     if (strcmp(m->state, "exited") == 0 || strcmp(m->state, "dead") == 0)
         m->exit_code = (int)dmpi_json_int(state, "ExitCode", -1);
+    if (m->exit_code >= 0)
+        m->ending = dmpi_ended_word(in->engine, m->id, m->exit_code, in->ctl);
 }
 
 struct loading {

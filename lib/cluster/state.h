@@ -49,6 +49,7 @@ struct dmpi_member {
     int64_t started;          // jobs only; milliseconds since the epoch, 0: never
     int64_t finished;         // jobs only; milliseconds since the epoch, 0: not yet
     int exit_code;            // jobs that ended; -1 otherwise
+    const char *ending;       // jobs that ended: how (cluster/ended.h); NULL: not known. Static
     bool oom_killed;          // jobs only
     struct dmpi_strv volumes; // anonymous ones: the engine named them and removes them with it
 };
@@ -67,7 +68,7 @@ struct dmpi_state {
 int dmpi_state_load(struct dmpi_state *out, struct dmpi_fleet *fleet, const char *cluster,
                     const struct dmpi_ctl *ctl, struct dmpi_err *err);
 
-// The same without asking for the details of each job (attempts, started, finished, exit_code, oom_killed).
+// The same without asking for the details of each job (attempts, started, finished, exit_code, ending, oom_killed).
 int dmpi_state_list(struct dmpi_state *out, struct dmpi_fleet *fleet, const char *cluster,
                     const struct dmpi_ctl *ctl, struct dmpi_err *err);
 

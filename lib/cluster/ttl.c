@@ -76,6 +76,14 @@ static void note_use(const char *path, const struct dmpi_member *first)
         dmpi_debug("%s", err.msg);
 }
 
+void dmpi_ttl_forget(const char *cluster)
+{
+    if (!dmpi_text_name_ok(cluster)) // it may be an engine's word: "../x"
+        return;
+    dmpi_autofree char *path = note_path(cluster);
+    unlink(path);
+}
+
 // --- putting off ---------------------------------------------------------------------------------
 
 struct using

@@ -20,6 +20,9 @@ struct dmpi_fleet;
 void dmpi_ttl_use(struct dmpi_fleet *fleet, const struct dmpi_state *state, const char *cluster,
                   const struct dmpi_ctl *ctl);
 
+// Forgets what dmpi_ttl_use noted on this machine of a cluster that is gone.
+void dmpi_ttl_forget(const char *cluster);
+
 // Seconds until the launcher of the cluster (without one, its first worker) ends unless it is used; -1
 // when it has no end or does not tell.
 int64_t dmpi_ttl_left(struct dmpi_fleet *fleet, const struct dmpi_state *state, const char *cluster,

@@ -9,6 +9,7 @@
 #include "job/fate.h"
 #include "job/ranklog.h"
 #include "job/ranks.h"
+#include "job/run_impl.h"
 #include "job/stall.h"
 #include "job/stream.h"
 #include "job/target.h"
@@ -38,9 +39,7 @@ static int attend(void *arg, struct dmpi_err *err)
     struct dmpi_run_result *result = a->result;
     if (dmpi_job_stream_run(s, &result->exit_code, err) < 0)
         return -1;
-    result->canceled = s->canceled;
-    result->oom_killed = s->oom_killed;
-    result->left = s->left;
+    dmpi_run_result_take(result, s);
     return 0;
 }
 
@@ -55,6 +54,7 @@ int dmpi_job_attach(struct dmpi_fleet *fleet, const struct dmpi_state *state,
                                 .insist_fd = opts->insist_fd,
                                 .leave_fd = opts->leave_fd,
                                 .stdin_fd = -1,
+                                .unkept = job->unkept,
                                 .grace_ms = job->grace_ms,
                                 .on_cancel = opts->on_cancel};
     struct dmpi_stall stall = {.fleet = fleet,
@@ -90,7 +90,7 @@ int dmpi_job_attach(struct dmpi_fleet *fleet, const struct dmpi_state *state,
         rc = -1;
     if (rc == 0 && s.kill_at)
         rc = dmpi_ranks_end_one(fleet, state, job->cluster, job->job, err);
-    else if (rc == 0 && !s.left)
+    else if (rc == 0 && !s.left && !result->ended && !result->timed_out)
         find_causes(fleet, state, job, begun, result);
     return rc < 0 ? dmpi_err_wrap(err, "job %s", dmpi_member_called(job)) : 0;
 }

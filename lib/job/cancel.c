@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "cluster/ended.h"
 #include "engine/containers.h"
 #include "engine/exec.h"
 #include "fleet/fleet.h"
@@ -66,19 +67,23 @@ static int ask(const struct cancel *c, struct dmpi_engine *engine, const struct 
     return wait_end(engine, job->id, &patience, err);
 }
 
-static int end_container(const struct cancel *c, const struct dmpi_member *job,
-                         struct dmpi_err *err)
+static int end_container(const struct cancel *c, struct dmpi_cancel_job *what, struct dmpi_err *err)
 {
+    const struct dmpi_member *job = what->member;
     struct dmpi_engine *engine;
     if (dmpi_fleet_engine(&engine, c->fleet, job->node, c->ctl, err) < 0)
         return -1;
     if (c->opts->grace_ms != 0) {
-        if (ask(c, engine, job, err) == 0)
+        if (ask(c, engine, job, err) == 0) {
+            what->counted =
+                dmpi_ended_counts(&what->heeded, &what->killed, engine, job->id, c->ctl);
             return 0;
+        }
         if (err->code != DMPI_ETIMEOUT || dmpi_ctl_check(c->ctl, err) < 0)
             return -1;
     }
     struct dmpi_ctl last = dmpi_ctl_within(c->ctl, KILL_MS);
+    dmpi_ended_note(engine, job->id, &last);
     if (signal_job(engine, job->id, "KILL", &last, err) < 0)
         return -1;
     return wait_end(engine, job->id, &last, err);
@@ -92,7 +97,7 @@ static void cancel_item(size_t i, void *arg)
     job->err = err;
     if (!job->member || !dmpi_member_running(job->member))
         return;
-    if (end_container(c, job->member, &err) < 0) {
+    if (end_container(c, job, &err) < 0) {
         dmpi_err_wrap(&err, "job %s", dmpi_member_called(job->member));
         job->err = err;
     }

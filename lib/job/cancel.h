@@ -26,7 +26,11 @@ struct dmpi_fleet;
 struct dmpi_cancel_job {
     const char *id;                   // borrowed
     const struct dmpi_member *member; // its container; NULL: it is gone, but ranks may be left
-    struct dmpi_err err;              // told: DMPI_OK when its container has ended
+    // Told:
+    struct dmpi_err err; // DMPI_OK when its container has ended
+    bool
+        counted; // whether it is known how many of its processes ended when they were told to, and how many
+    int heeded, killed; // had to be killed
 };
 
 struct dmpi_cancel_opts {

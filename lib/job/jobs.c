@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "cluster/ended.h"
 #include "cluster/unstarted.h"
 #include "engine/containers.h"
 #include "fleet/fleet.h"
@@ -62,11 +63,22 @@ const struct dmpi_member *dmpi_job_find(const struct dmpi_state *state, const ch
     return NULL;
 }
 
+const struct dmpi_member *dmpi_job_running(const struct dmpi_state *state, const char *cluster)
+{
+    const struct dmpi_member *newest = NULL;
+    for (size_t i = 0; i < state->n; i++) {
+        const struct dmpi_member *m = &state->members[i];
+        if (is_job(m, cluster) && dmpi_member_running(m) && (!newest || m->index > newest->index))
+            newest = m;
+    }
+    return newest;
+}
+
 const char *dmpi_job_state(const struct dmpi_member *job)
 {
     if (strcmp(job->state, "exited") != 0)
         return job->state;
-    return job->exit_code == 0 ? "succeeded" : "failed";
+    return job->ending ? job->ending : job->exit_code == 0 ? "succeeded" : "failed";
 }
 
 static json_t *iso_time(int64_t ms)
@@ -138,6 +150,8 @@ int dmpi_job_logs(struct dmpi_fleet *fleet, const struct dmpi_member *job,
     if (ranklog)
         f.streams = dmpi_ranklog_streams(ranklog);
     int rc = dmpi_follow_run(&f, ctl, err);
+    if (rc == 0 && opts->follow && !job->unkept && dmpi_member_running(job))
+        rc = dmpi_ended_kept(f.engine, job->id, ctl, err);
     struct dmpi_err late;
     if (dmpi_ranklog_close(ranklog, rc == 0 ? err : &late) < 0)
         rc = -1;
@@ -150,7 +164,7 @@ struct batch {
     struct dmpi_fleet *fleet;
     const struct dmpi_member *const *jobs;
     const struct dmpi_ctl *ctl;
-    int *codes;
+    struct dmpi_job_end *ends;
     struct dmpi_err *errs;
     int (*fn)(struct batch *b, struct dmpi_engine *engine, size_t i, struct dmpi_err *err);
 };
@@ -185,18 +199,26 @@ static int batch_run(struct batch *b, size_t n, struct dmpi_err *err)
 
 static int wait_one(struct batch *b, struct dmpi_engine *engine, size_t i, struct dmpi_err *err)
 {
-    b->codes[i] = -1;
+    const struct dmpi_member *job = b->jobs[i];
+    struct dmpi_job_end *end = &b->ends[i];
+    *end = (struct dmpi_job_end){.code = -1};
     // The engine would answer 0 at once for a container that was never started.
-    if (strcmp(b->jobs[i]->state, "created") == 0 &&
-        dmpi_job_started_wait(engine, b->jobs[i], b->ctl, err) < 0)
+    if (strcmp(job->state, "created") == 0 && dmpi_job_started_wait(engine, job, b->ctl, err) < 0)
         return -1;
-    return dmpi_await_code(engine, b->jobs[i]->id, b->ctl, &b->codes[i], err);
+    if (dmpi_await_code(engine, job->id, b->ctl, &end->code, err) < 0)
+        return -1;
+    if (end->code != 0 && !job->unkept && dmpi_ended_kept(engine, job->id, b->ctl, err) < 0) {
+        end->code = -1;
+        return -1;
+    }
+    end->state = dmpi_ended_word(engine, job->id, end->code, b->ctl);
+    return 0;
 }
 
 int dmpi_jobs_wait(struct dmpi_fleet *fleet, const struct dmpi_member *const *jobs, size_t n,
-                   int *codes, const struct dmpi_ctl *ctl, struct dmpi_err *err)
+                   struct dmpi_job_end *ends, const struct dmpi_ctl *ctl, struct dmpi_err *err)
 {
-    struct batch b = {.fleet = fleet, .jobs = jobs, .ctl = ctl, .codes = codes, .fn = wait_one};
+    struct batch b = {.fleet = fleet, .jobs = jobs, .ctl = ctl, .ends = ends, .fn = wait_one};
     return batch_run(&b, n, err);
 }
 

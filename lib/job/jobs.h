@@ -20,7 +20,11 @@ struct dmpi_fleet;
 const struct dmpi_member *dmpi_job_find(const struct dmpi_state *state, const char *cluster,
                                         const char *id, struct dmpi_err *err);
 
-// "running", "succeeded", "failed", or the engine's word for anything else. Static or borrowed.
+// The newest job that runs; NULL: none does. Borrowed from state.
+const struct dmpi_member *dmpi_job_running(const struct dmpi_state *state, const char *cluster);
+
+// "running", "succeeded", "failed", "canceled" (by whomever), "timeout" (run --timeout), or the engine's word for
+// anything else. Static or borrowed.
 const char *dmpi_job_state(const struct dmpi_member *job);
 
 // Array of {job, name (null without one), cluster, state, exit_code (null while it runs), started, finished,
@@ -42,10 +46,16 @@ int dmpi_job_logs(struct dmpi_fleet *fleet, const struct dmpi_member *job,
                   const struct dmpi_job_logs_opts *opts, const struct dmpi_streams *streams,
                   const struct dmpi_ctl *ctl, struct dmpi_err *err);
 
-// Waits for the end of the jobs; codes (n of them) gets each exit code, -1 where that is unknown.
-// Returns 0 when all are known.
+// How a job ended.
+struct dmpi_job_end {
+    int code;          // -1: not known
+    const char *state; // as dmpi_job_state; static; NULL: not known
+};
+
+// Waits for the end of the jobs; ends has room for n. Returns 0 when all are known; DMPI_ENOTFOUND also when a job's
+// container was removed while it ran.
 int dmpi_jobs_wait(struct dmpi_fleet *fleet, const struct dmpi_member *const *jobs, size_t n,
-                   int *codes, const struct dmpi_ctl *ctl, struct dmpi_err *err);
+                   struct dmpi_job_end *ends, const struct dmpi_ctl *ctl, struct dmpi_err *err);
 
 // Removes the containers of the cluster's jobs that ended or were never started. removed (may be NULL) gets what they were called.
 int dmpi_jobs_prune(struct dmpi_fleet *fleet, const struct dmpi_state *state, const char *cluster,

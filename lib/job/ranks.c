@@ -31,10 +31,12 @@ int dmpi_ranks_parse(int *ended, const char *text, struct dmpi_err *err)
 {
     static const char first[] = "ended ", left[] = "left ";
     struct dmpi_strv lines DMPI_AUTO(dmpi_strv_free) = dmpi_strv_split(text, '\n');
+    struct dmpi_strv numbers DMPI_AUTO(dmpi_strv_free) = DMPI_STRV_INIT;
     long long number = 0;
     *ended = 0;
-    if (lines.n == 0 || !dmpi_text_starts_with(lines.v[0], first) ||
-        dmpi_text_int(&number, lines.v[0] + sizeof(first) - 1, 0, INT32_MAX) < 0)
+    if (lines.n && dmpi_text_starts_with(lines.v[0], first))
+        numbers = dmpi_strv_split(lines.v[0] + sizeof(first) - 1, ' ');
+    if (numbers.n != 2 || dmpi_text_int(&number, numbers.v[0], 0, INT32_MAX) < 0)
         return dmpi_err_set(err, DMPI_EPARSE,
                             "the container could not look for processes: it needs sh and grep");
     *ended = (int)number;

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cluster/ended.h"
 #include "cluster/ttl.h"
 #include "cluster/unstarted.h"
 #include "engine/containers.h"
@@ -22,8 +23,7 @@
 #define ENDED_MAX 40              // with so many ended jobs,
 #define ENDED_KEPT 20             // all but so many are removed with their logs
 #define SETTLE_MS ((int64_t)30000)
-#define EARLY_MS ((int64_t)1000) // the container's clock may have begun that much before ours,
-#define LATE_MS ((int64_t)5000)  // and later
+#define LATE_MS ((int64_t)5000) // by which the container's clock may differ from ours
 
 // --- what is there ---------------------------------------------------------------------------
 
@@ -90,15 +90,6 @@ static int count_ranks(const struct dmpi_run *r)
 
 // --- the job itself --------------------------------------------------------------------------
 
-// Nobody but the job's own clock ends it like this at that time.
-static bool has_timed_out(const struct dmpi_run *r, int64_t begun)
-{
-    const struct dmpi_run_result *result = r->result;
-    return r->opts->timeout_ms && !r->stream.left && !r->stream.canceled &&
-           result->exit_code == DMPI_EXIT_TERM &&
-           dmpi_now_ms() - begun >= r->opts->timeout_ms - EARLY_MS;
-}
-
 // The sinks, behind who watches for silence, and what takes the ranks' lines apart where they are tagged.
 static int open_streams(struct dmpi_run *r, struct dmpi_err *err)
 {
@@ -138,16 +129,17 @@ static int attend(void *arg, struct dmpi_err *err)
         return dmpi_err_wrap(err, "job %s on node %s", result->called,
                              dmpi_fleet_name(r->fleet, r->launcher->node));
     }
-    result->left = r->stream.left;
-    result->canceled = r->stream.canceled;
-    result->timed_out = r->stream.timed_out || has_timed_out(r, begun);
-    result->oom_killed = r->stream.oom_killed;
+    dmpi_run_result_take(result, &r->stream);
     if ((r->stream.kill_at || result->timed_out) &&
         dmpi_ranks_end_one(r->fleet, &r->state, r->spec->name, result->job, err) < 0)
         return dmpi_err_wrap(err, "job %s", result->called);
-    if (!r->stream.kill_at && !result->timed_out)
+    if (!r->stream.kill_at && !result->timed_out && !result->ended)
         dmpi_fates_after(&result->causes, r->fleet, &r->targets, result->exit_code,
                          dmpi_now_ms() - begun);
+    // Its workers may have gone a moment before it.
+    if (result->causes.n && dmpi_ended_kept(r->engine, r->id, NULL, err) < 0)
+        return dmpi_err_wrap(err, "job %s on node %s", result->called,
+                             dmpi_fleet_name(r->fleet, r->launcher->node));
     return 0;
 }
 
@@ -273,6 +265,17 @@ int dmpi_run(struct dmpi_fleet *fleet, const struct dmpi_spec *spec,
         rc = perform(&r, err);
     dmpi_run_free(&r);
     return rc;
+}
+
+void dmpi_run_result_take(struct dmpi_run_result *result, const struct dmpi_job_stream *s)
+{
+    result->left = s->left;
+    result->canceled = s->canceled;
+    result->oom_killed = s->oom_killed;
+    result->timed_out = s->timed_out || (s->ending && strcmp(s->ending, "timeout") == 0);
+    result->ended = !s->canceled && s->ending && strcmp(s->ending, "canceled") == 0;
+    if (result->timed_out) // also where the job's container did not see to it
+        result->exit_code = DMPI_EXIT_TIMEOUT;
 }
 
 void dmpi_run_result_free(struct dmpi_run_result *result)

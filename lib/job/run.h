@@ -66,9 +66,11 @@ struct dmpi_run_result {
     char *called;    // what the user calls it: the name that he gave it, or its id
     char *container; // its name
     int np;
-    int exit_code; // the job's own; 128 + signal when it was cancelled by us (143, 137)
-    bool canceled, timed_out;
-    bool left; // it goes on: exit_code is not known
+    int exit_code; // the job's own; when it was canceled 143, or 137 if it had to be killed; 124: timed_out
+    bool canceled;  // by us
+    bool ended;     // by somebody else's cancel
+    bool timed_out; // its own time was over
+    bool left;      // it goes on: exit_code is not known
     bool oom_killed;
     struct dmpi_strv
         causes; // a lost job: what has become of its workers, "worker-1 on node h1: ..."

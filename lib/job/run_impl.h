@@ -69,4 +69,7 @@ int dmpi_run_compose(struct dmpi_mpi_command *out, struct dmpi_run *r, struct dm
 // and meanwhile learns the mesh and syncs the code. After an error the container may be there.
 int dmpi_run_begin(struct dmpi_run *r, struct dmpi_err *err);
 
+// What the stream tells of the job's end; result->exit_code is known already.
+void dmpi_run_result_take(struct dmpi_run_result *result, const struct dmpi_job_stream *s);
+
 #endif

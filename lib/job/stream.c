@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "cluster/ended.h"
 #include "engine/containers.h"
 #include "engine/top.h"
 #include "job/await.h"
@@ -150,6 +151,7 @@ static void kill_now(struct dmpi_job_stream *s)
     s->killed = true;
     if (!s->kill_at)
         s->kill_at = dmpi_now_ms();
+    dmpi_ended_note(s->engine, s->id, NULL);
     ask(s, "KILL");
 }
 
@@ -325,6 +327,17 @@ static void check_memory(struct dmpi_job_stream *s)
         s->oom_killed = dmpi_json_bool(dmpi_json_obj(info, "State"), "OOMKilled", false);
 }
 
+// What a code other than 0 does not say by itself.
+static int check_ending(struct dmpi_job_stream *s, int code, struct dmpi_err *err)
+{
+    if (!s->killed && !s->unkept && dmpi_ended_kept(s->engine, s->id, NULL, err) < 0)
+        return -1;
+    if (code == 137 && !s->killed)
+        check_memory(s);
+    s->ending = dmpi_ended_word(s->engine, s->id, code, NULL);
+    return 0;
+}
+
 // Without the live connection: the rest of the output comes from the log.
 static int follow(struct dmpi_job_stream *s, int *code, struct dmpi_err *err)
 {
@@ -390,9 +403,7 @@ int dmpi_job_stream_run(struct dmpi_job_stream *s, int *code, struct dmpi_err *e
         give_up(s);
         return dmpi_err_wrap(err, "canceled");
     }
-    if (!s->left && *code == 137 && !s->killed)
-        check_memory(s);
-    return 0;
+    return s->left || *code == 0 ? 0 : check_ending(s, *code, err);
 }
 
 // Whether the processes of a container show that its script went on to the job.

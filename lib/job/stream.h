@@ -29,9 +29,12 @@ struct dmpi_job_stream {
     void (*on_cancel)(void *arg, bool timed_out, int64_t grace_ms); // before that; may be NULL
     void *arg;
 
+    bool unkept; // somebody removes the container when the job has ended; else that is an error
+
     // Told by dmpi_job_stream_run.
     bool canceled, timed_out, killed, oom_killed;
-    bool left; // it goes on without us; there is no exit code
+    const char *ending; // cluster/ended.h; NULL: not known. Static
+    bool left;          // it goes on without us; there is no exit code
 
     // Private.
     struct dmpi_hijack *hijack;
@@ -56,8 +59,9 @@ int dmpi_job_stream_feed(struct dmpi_job_stream *s, const void *tar, size_t len,
 void dmpi_job_stream_rejoin(struct dmpi_job_stream *s, const struct dmpi_follow *from);
 
 // Streams until the job ends; *code is its exit code. Cancels are obeyed meanwhile. A connection that
-// breaks is made again, for a minute. -1 when a sink failed (then the job was canceled), or, with
-// DMPI_EUNREACHABLE, when the engine could not be found again: then the job may still run.
+// breaks is made again, for a minute. -1 when a sink failed (then the job was canceled), with
+// DMPI_ENOTFOUND when its container was removed while it ran, or, with DMPI_EUNREACHABLE, when the engine could not
+// be found again: then the job may still run.
 int dmpi_job_stream_run(struct dmpi_job_stream *s, int *code, struct dmpi_err *err);
 
 // For a job that is left alone: returns when it has taken its tar in (or has ended).

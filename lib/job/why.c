@@ -13,6 +13,7 @@
 #include "fleet/fleet.h"
 #include "fleet/parallel.h"
 #include "job/fate.h"
+#include "job/jobs.h"
 
 #define PLACE_MS ((int64_t)10000) // patience with one worker; its two looks are a second apart
 #define ANSWER_MAX (4U << 20)
@@ -143,6 +144,14 @@ static void read_last(struct dmpi_why *why, struct dmpi_fleet *fleet, const stru
     why->last_line = dmpi_xstrndup(space + 1, strcspn(space + 1, "\r\n"));
 }
 
+static const char *how_ended(const struct dmpi_member *job)
+{
+    const char *state = dmpi_job_state(job);
+    return strcmp(state, "canceled") == 0  ? "was canceled and ended"
+           : strcmp(state, "timeout") == 0 ? "was canceled after --timeout and ended"
+                                           : "has ended";
+}
+
 static void conclude_ended(struct dmpi_why *why)
 {
     const struct dmpi_member *job = why->job;
@@ -153,10 +162,9 @@ static void conclude_ended(struct dmpi_why *why)
     v->conclusion =
         job->exit_code < 0
             ? dmpi_xasprintf("the job's container is %s", job->state)
-            : dmpi_xasprintf("the job has ended with exit code %d%s; `dockmpi logs %s` shows what "
-                             "it said",
-                             job->exit_code, job->oom_killed ? " (out of memory)" : "",
-                             dmpi_member_called(job));
+            : dmpi_xasprintf("the job %s with exit code %d%s; `dockmpi logs %s` shows what it said",
+                             how_ended(job), job->exit_code,
+                             job->oom_killed ? " (out of memory)" : "", dmpi_member_called(job));
 }
 
 int dmpi_why_ask(struct dmpi_why *out, struct dmpi_fleet *fleet, const struct dmpi_state *state,

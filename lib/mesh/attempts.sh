@@ -17,6 +17,7 @@ relay() {
     fi
 }
 leave() {
+    [ -z "$ended" ] || [ -L "$record/ended" ] || testify asked
     [ -z "$timer" ] || kill "$timer" 2>/dev/null
     exit "$1"
 }
@@ -45,7 +46,7 @@ attempts() {
     trap 'relay TERM 129' HUP
     trap 'relay USR1' USR1
     trap 'relay USR2' USR2
-    trap 'time_is_over "$attempt"; relay TERM 143' ALRM
+    trap 'time_is_over "$attempt"; relay TERM 124' ALRM
     while :; do
         printf . >>"${DOCKMPI_TMP:-/tmp}/dockmpi-attempts" # for `dockmpi jobs`
         DOCKMPI_ATTEMPT=$number sh "$0" 3<&- &

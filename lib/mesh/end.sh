@@ -5,8 +5,9 @@
 #   sh end.sh ranks|all MILLISECONDS JOB...
 #
 # Ranks, and what they have started, are told by DOCKMPI_JOB in their environment; with "all" launch daemons
-# too, by DOCKMPI_DAEMON. Ranks get TERM first, and that long to heed it. Prints "ended N", then "left PID NAME"
-# for each that is still there; exits 1 if there is one. run-job sends it through ssh, lib/job/ranks by exec.
+# too, by DOCKMPI_DAEMON. Ranks get TERM first, and that long to heed it. Prints "ended N H", H of
+# the N without being killed, then "left PID NAME" for each that is still there; exits 1 if there is one. run-job sends
+# it through ssh, lib/job/ranks by exec.
 
 what=$1 grace=$2
 shift 2
@@ -46,7 +47,7 @@ count() {
         case $met in *" $pid "*) ;; *) met="$met$pid " number=$((number + 1)) ;; esac
     done
 }
-number=0
+number=0 heeded=0
 if [ "$grace" -gt 0 ]; then
     look "^DOCKMPI_JOB=($jobs)\$"
     count
@@ -59,6 +60,10 @@ if [ "$grace" -gt 0 ]; then
         look "^DOCKMPI_JOB=($jobs)\$"
         clock
     done
+    count
+    # shellcheck disable=SC2086 # a list of ids
+    set -- $pids
+    heeded=$((number - $#))
 fi
 look "$all"
 count
@@ -71,7 +76,7 @@ while [ -n "$pids" ] && [ "$now" -lt "$end" ]; do
     count
     clock
 done
-echo "ended $number"
+echo "ended $number $heeded"
 for pid in $pids; do
     read -r name <"/proc/$pid/comm" || name='?'
     echo "left $pid $name"

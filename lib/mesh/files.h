@@ -47,6 +47,7 @@ extern const char dmpi_mesh_run_job_sh[];
 
 // Exit codes of the scripts that mean something to the client.
 #define DMPI_EXIT_MISPLACED 93 // a rank found itself on another worker than planned
+#define DMPI_EXIT_TIMEOUT 124  // its own time was over, as timeout(1) says it
 #define DMPI_EXIT_TERM 143     // it was told to end
 #define DMPI_EXIT_LOST 255     // mpirun lost a worker
 

@@ -6,24 +6,33 @@
 
 dir=$(mktemp -d "${DOCKMPI_TMP:-/tmp}/dockmpi-job.XXXXXX") || exit 125
 : >"$dir/out" && : >"$dir/err" || exit 125
+record=${DOCKMPI_TMP:-}/.dockmpi # DMPI_ENDED_DIR
 stop='' pid='' feeder='' code='' timer=''
 # Who cancels does not want to wait for all that the ranks had printed by then.
 drain_soon() {
     (sleep 2; kill $(cat "$dir/out.tail" "$dir/err.tail")) >/dev/null 2>&1 &
 }
-# end_on_workers WHAT MILLISECONDS SECONDS: end.sh on every worker. One that does not answer for so many seconds
-# holds up nobody.
+# end_on_workers WHAT MILLISECONDS SECONDS [FILE]: end.sh on every worker, what it says into the file. One that does
+# not answer for so many seconds holds up nobody.
 end_on_workers() {
     sent=''
     while read -r host _; do
-        timeout "$3" ssh "$host" "sh -s $1 $2 $job" </etc/dockmpi/end >/dev/null 2>&1 3<&- &
+        timeout "$3" ssh "$host" "sh -s $1 $2 $job" </etc/dockmpi/end >>"${4:-/dev/null}" 2>/dev/null 3<&- &
         sent="$sent $!"
     done </etc/dockmpi/hostfile
     for one in $sent; do await "$one"; done
 }
 # Every rank gets TERM and its time to heed it; who remains is killed.
 end_ranks() {
-    end_on_workers ranks "$1" $(($1 / 1000 + 3))
+    end_on_workers ranks "$1" $(($1 / 1000 + 3)) "$dir/ended"
+}
+# How many processes ended when they were told to, and how many had to be killed.
+tally() {
+    heeded=0 killed=0
+    while read -r word all well; do
+        [ "$word" != ended ] || heeded=$((heeded + well)) killed=$((killed + all - well))
+    done <"$dir/ended"
+    testify "$heeded-$killed"
 }
 # gone TENTHS: whether mpirun is, before so long.
 gone() {
@@ -40,6 +49,7 @@ end_job() {
     if [ -n "$job" ] && [ "$grace" -gt 0 ] && { [ "$ranks" -eq 0 ] || [ -e "$dir/all" ]; }; then
         kill -s STOP "$pid"
         end_ranks "$grace"
+        tally
         kill -s CONT "$pid"
         ! gone 30 || return
         patience=20
@@ -48,17 +58,23 @@ end_job() {
     kill -s CONT "$pid" # somebody may have stopped it
     gone "$patience" || kill -s KILL "$pid"
 }
-# Heeded once. /etc/dockmpi/grace is written by who wants another grace than the job was started with.
+# testify TEXT: that the job was asked to end, for who reads its record later. A link holds the text, so nobody meets half of it.
+testify() {
+    mkdir -p "$record" && ln -sfn "$1" "$record/ended"
+} 2>/dev/null
+# Heeded once, and not by a job that has ended by itself: only its output may still be on its way.
+# /etc/dockmpi/grace is written by who wants another grace than the job was started with.
 stop() {
     interrupted=1
-    [ -z "$stop" ] || return
-    stop=$1
-    [ ! -r /etc/dockmpi/grace ] || read -r grace </etc/dockmpi/grace
     if [ -n "$code" ]; then
         drain_soon
-    else
-        end_job >/dev/null 2>&1 </dev/null &
+        return
     fi
+    [ -z "$stop" ] || return
+    stop=$1
+    testify asked
+    [ ! -r /etc/dockmpi/grace ] || read -r grace </etc/dockmpi/grace
+    end_job >/dev/null 2>&1 </dev/null &
 }
 # The job's own time, which also runs when nobody looks; that of all attempts together.
 time_out() {
@@ -111,7 +127,7 @@ asked=
 trap 'asked=143' TERM
 trap 'asked=130' INT
 trap 'asked=129' HUP
-trap 'time_is_over yes; asked=143' ALRM
+trap 'time_is_over yes; asked=124' ALRM
 head_of_job
 [ -z "$limit" ] || [ -n "${DOCKMPI_ATTEMPT:-}" ] || time_out
 [ "$restarts" -eq 0 ] || [ -n "${DOCKMPI_ATTEMPT:-}" ] || attempts
@@ -142,7 +158,7 @@ heed() {
     trap 'stop 143' TERM
     trap 'stop 130' INT
     trap 'stop 129' HUP
-    trap 'time_is_over yes; stop 143' ALRM
+    trap 'time_is_over yes; stop 124' ALRM # as timeout(1) says it
     [ -z "$asked" ] || stop "$asked"
 }
 ends=''
@@ -171,10 +187,8 @@ case $stop$code in 0 | 255)
     fi
     ;;
 esac
-if [ -n "$stop" ]; then
-    # Its ranks may have ended well because they were told to: the job has not.
-    case $code in 0 | 1 | 137 | 143) code=$stop ;; esac
-fi
+# However its ranks have ended, when they were told to: the job has not come to its own end.
+[ -z "$stop" ] || code=$stop
 if [ "$code" -eq 0 ] && [ "$ranks" -gt 0 ] && [ -z "$stop" ] && [ ! -e "$dir/all" ]; then
     verdict "mpirun answered 0, but $(missing)"
 fi

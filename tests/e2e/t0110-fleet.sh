@@ -143,3 +143,32 @@ grep -v 'name: h2' three.yaml | sed -E 's/addr: [0-9.]*\.(1[01]) /addr: 172.16.5
 ok 'a data address that is the second of its interface' dockmpi up -f rivals.yaml
 like "$err" "warning: node h1: ens5 carries 172\.16\.5\.11 and $(address h1); Open MPI knows only the first" 'is warned of'
 ok 'down' dockmpi down -f rivals.yaml
+
+# ---- over ssh, with the launcher at the newest engine and at the oldest -----------------------------
+over_ssh() { # CLUSTER LAUNCHER
+    printf 'name: %s\ndefaults: { user: ubuntu, identity: %s, known_hosts: %s, image: small }\nlauncher: { node: %s }\nnodes:\n' \
+        "$1" "$LAB_DIR/id_lab" "$LAB_DIR/known_hosts" "$2"
+    for host in h0 h2; do echo "  - { name: $host, docker: \"ssh://$(address $host)\", addr: $(address $host) }"; done
+}
+over_ssh "$C-ttl" h2 >ttl.yaml
+ok 'up --ttl' dockmpi up -f ttl.yaml --ttl 12s # nobody comes back to it
+# Whoever changes a cluster holds a lock at the launcher's engine; who comes meanwhile waits, or is told.
+for home in h0 h2; do
+    over_ssh "$C" "$home" >ssh.yaml
+    dockmpi up -f ssh.yaml >first 2>&1 </dev/null &
+    first=$!
+    ok "two ups at once, the launcher on $home" dockmpi up -f ssh.yaml
+    wait $first
+    is $? 0 'both succeed' || cat first
+    lab exec $home docker volume create --label "io.dockmpi.cluster=$C" --label io.dockmpi.role=lock --label io.dockmpi.lock=x \
+        --label 'io.dockmpi.holder=dockmpi up of her@there, process 7' --label 'io.dockmpi.client=another-kernel pid:[1] 7 7' \
+        --label "io.dockmpi.until=$(($(date +%s) + 600))" "dockmpi-$C-lock-1" >/dev/null
+    exits 125 'down while another machine holds the lock' dockmpi down -f ssh.yaml --wait 1s
+    like "$err" 'is being changed by dockmpi up of her@there' 'says who'
+    lab exec $home docker volume rm "dockmpi-$C-lock-1" >/dev/null
+    ok 'down' dockmpi down -f ssh.yaml
+    is "$(lab exec $home docker volume ls -q --filter label=io.dockmpi.role=lock)" '' 'no lock is left'
+done
+none_left() { [ -z "$(on_hosts h0 h2)" ]; }
+wait_until $E2E_LIMIT none_left
+is "$(on_hosts h0 h2)" '' 'the cluster that nobody used has ended by itself, on both hosts'

@@ -26,6 +26,11 @@ left() {
         done
     done 2>/dev/null
 }
+# state_is WORD TITLE: what every command that tells of the job calls it.
+state_is() {
+    t dockmpi jobs --name "$c" --json
+    json "$2" 'assert [j["state"] for j in r["jobs"] if j["job"] == sys.argv[1]] == [sys.argv[2]], r' "$job" "$1"
+}
 code_is() { exits "$1" "$2" dockmpi wait --name "$c" "$job"; }
 # to WORKER NAME SIGNAL: a signal for the processes of that name.
 to() {
@@ -53,10 +58,32 @@ ok 'cancel' dockmpi cancel --name "$c"
 is "$out $err" "job $job: canceled " 'says so'
 is "$(left)" '' 'leaves nothing'
 code_is 143 'a canceled job has not succeeded, though its ranks say so'
+like "$err" "job $job: was canceled" 'and wait says why'
+state_is canceled 'jobs calls it canceled'
+ok 'ps' dockmpi ps --name "$c"
+like "$out" "^$c +$job .* canceled " 'ps, too'
+ok 'why' dockmpi why --name "$c"
+like "$out" "^job $job: the job was canceled and ended with exit code 143" 'and why'
+ok 'cancel where nothing runs' dockmpi cancel --name "$c"
+is "$out $err" " dockmpi: no job of cluster $c is running" 'says so'
 ok 'logs' dockmpi logs --name "$c"
 is "$(grep saved <<<"$out" | sort | tr '\n' ' ')$(grep -c line <<<"$out")" 'saved 0 saved 1 2000' 'both ranks had their time, and nothing that they print is lost'
+# Programs have codes of their own.
+exits 143 'a program that ends with 143' dockmpi run --name "$c" --np 1 -- sh -c 'sleep 0.3; exit 143'
+t dockmpi jobs --name "$c" --json
+json 'has failed and was not canceled' 'assert r["jobs"][-1]["state"] == "failed" and r["jobs"][-1]["exit_code"] == 143, r'
+begin -- sh -c 'echo up; exec sleep 600'
+older=$job
+begin --np 1 -- sh -c 'echo up; echo up; sleep 0.5'
+ok 'a job that was started later has ended' dockmpi wait --name "$c" "$job"
+ok 'why' dockmpi why --name "$c"
+like "$out" "^job $older:" 'takes the newest that runs'
+ok 'cancel' dockmpi cancel --name "$c"
+is "$out" "job $older: canceled" 'takes the newest that runs, too'
 begin ./save.py 3
-ok 'cancel of ranks that fail when they are ended' dockmpi cancel --name "$c"
+ok 'cancel --all of ranks that fail when they are ended' dockmpi cancel --all --name "$c"
+is "$out" "job $job: canceled" 'tells only what it did'
+code_is 143 'however the ranks have ended'
 ok 'logs' dockmpi logs --name "$c"
 is "$(grep -c saved <<<"$out")" 2 'the failure of the first does not end the other'
 
@@ -80,11 +107,13 @@ chmod +x deaf.sh
 begin ./deaf.sh
 is "$(left | grep -c 'sleep 60')" 4 'children of their own outlive their parents'
 ok 'cancel --grace 1s of deaf ranks' dockmpi cancel --name "$c" --grace 1s
+like "$err" "job $job: of its processes [0-9]+ heeded the signal, [0-9]+ had to be killed" 'tells that some were killed'
 is "$(left)" '' 'leaves nothing'
 begin ./deaf.sh
 ok 'cancel --grace 0' dockmpi cancel --name "$c" --grace 0
 is "$(left)" '' 'leaves nothing'
 code_is 137 'its exit code'
+state_is canceled 'it was canceled all the same'
 
 # mpirun cannot react; a launch daemon cannot; a launch daemon is gone; the job's container is.
 begin -- sh -c 'echo up; exec sleep 600'
@@ -109,7 +138,7 @@ like "$err" "no job '$job'" 'and that is said'
 begin -- sh -c 'echo up; exec sleep 600'
 docker pause "dockmpi-$c-worker-1" >/dev/null
 exits 125 'cancel with a paused worker' dockmpi cancel --name "$c" --grace 1s "$job"
-is "$out" "job $job: canceled" 'tells what was done'
+is "$out" "job $job: could not be verified on worker-1 on node local" 'does not say that it is done'
 one_line "$err" 'and in one line what was not'
 like "$err" "could not be verified: worker-1 on node .*paused.*dockmpi cancel --name $c $job" 'which worker, why, and what to do'
 is "$(left | grep -c worker-0)" 0 'the other worker is clean'
@@ -159,16 +188,37 @@ ok 'cancel' dockmpi cancel --name "$c" "$job"
 attend --rm --timeout 8s -- sh -c 'echo up; sleep 2; echo later; exec sleep 600'
 kill -KILL $client
 wait $client 2>/dev/null
-code_is 143 'the time of a job ends it also when its client was killed'
+code_is 124 'the time of a job ends it also when its client was killed'
+state_is timeout 'which is its state'
 ok 'logs' dockmpi logs --name "$c" "$job"
 like "$out" later 'nothing is missing from its log'
 like "$err" "the job's time of 8 s is over" 'which tells why it ended'
 is "$(left)" '' 'leaves nothing'
 begin --timeout 3s --grace 1s ./deaf.sh
 to "dockmpi-$c-job-$job" prterun STOP
-code_is 143 'the time of a job whose mpirun is stopped, without a client'
+code_is 124 'the time of a job whose mpirun is stopped, without a client'
 is "$(left | grep -v 'sleep 60')" '' 'no rank is left'
 
 exits 2 'no grace of days' dockmpi cancel --name "$c" --grace 25h
+exits 124 'run --timeout' dockmpi run --name "$c" --timeout 1s -- sleep 600
+like "$err" 'canceled after --timeout' 'says so'
+
+# The cluster is taken away while others look at its job.
+attend -- sh -c 'echo up; exec sleep 600'
+watchers=()
+for verb in wait attach 'logs --follow'; do
+    # shellcheck disable=SC2086 # it may be two words
+    "$DOCKMPI" $verb --name "$c" "$job" >"seen.${verb%% *}" 2>&1 </dev/null &
+    watchers+=($!)
+done
+wait_until $E2E_LIMIT grep -q up seen.attach
+wait_until $E2E_LIMIT grep -q up seen.logs
 ok 'down' dockmpi down --name "$c"
+wait $client
+is $? 125 'run ends with 125 when the cluster is taken down under it'
+like "$(cat told)" "job $job.*its container was removed while it ran: by .dockmpi down." 'and says why'
+for i in 0 1 2; do
+    wait "${watchers[i]}"
+    is $? 125 "so does another client ($i: wait, attach, logs --follow)"
+done
 is "$(containers "$c")" '' 'nothing is left'

@@ -32,7 +32,7 @@ is "$(grep -lx 'twin' twin.? | wc -l) $(grep -l 'the name twin is that of job' t
 ok 'cancel by name' on cancel twin
 is "$out" 'job twin: canceled' 'and it is called so'
 t on why twin
-like "$out" "^job twin: the job has ended with exit code [0-9]+; .dockmpi logs --name $c twin. shows" 'why, too'
+like "$out" "^job twin: the job was canceled and ended with exit code [0-9]+; .dockmpi logs --name $c twin. shows" 'why, too'
 like "$(dockmpi ps --name "$c")" "^$c +twin " 'and ps'
 exits 2 "run --json, where the output is the job's" on run --json -- true
 like "$err" '^dockmpi: --json goes with -d, --dry-run or --map' 'is refused'

@@ -45,7 +45,7 @@ docker unpause "dockmpi-$c-worker-1" >/dev/null
 ok 'the job is canceled' dockmpi cancel --name "$c"
 t dockmpi why --name "$c"
 is "$rc" 0 'why of a job that has ended'
-like "$out" "^job 1: the job has ended with exit code [0-9]+; .dockmpi logs --name $c 1. shows" 'tells its code'
+like "$out" "^job 1: the job was canceled and ended with exit code [0-9]+; .dockmpi logs --name $c 1. shows" 'tells its code'
 
 # A program that calls itself something nasty, and computes.
 ok 'a job that computes' dockmpi run --name "$c" -d -- bash -c \

@@ -33,9 +33,11 @@ ok 'up again, with another time' dockmpi up --name "$c" --workers 1 --image cpu 
 ok 'ps --json' dockmpi ps --name "$c" --json
 json 'tells what is left, too' 'assert 3000 <= r["clusters"][0]["ends_in_s"] <= 3600, r'
 ok 'a job' dockmpi run --name "$c" -- sleep 0.3
+used=$XDG_CACHE_HOME/dockmpi/used/$c
+[ -e "$used" ] && pass 'its use is noted' || fail 'its use is noted'
 ok 'up without an end' dockmpi up --name "$c" --workers 1 --image cpu
 like "$out" 'replaced.*its options changed' 'is another cluster'
 ok 'ps' dockmpi ps --name "$c"
 unlike "$out" 'ends in' 'it has no end'
 ok 'down' dockmpi down --name "$c"
-is "$(containers "$c")" '' 'nothing is left'
+is "$(containers "$c")$(ls "$used" 2>/dev/null)" '' 'nothing is left, nor the note'

@@ -89,6 +89,8 @@ static void finds_jobs(void **unused)
             fail_msg("%s %s", rows[i].cluster, rows[i].id ? rows[i].id : "(newest)");
         assert_int_equal(err.code, got ? DMPI_OK : DMPI_ENOTFOUND);
     }
+    assert_ptr_equal(dmpi_job_running(&state, "lab"), &members[4]);
+    assert_null(dmpi_job_running(&state, "other"));
     struct dmpi_err err;
     assert_null(dmpi_job_find(&state, "lab", "7", &err));
     assert_string_equal(err.msg, "cluster lab has no job '7'; it has 2 (night-run), 10");
@@ -100,6 +102,9 @@ static void shows_jobs(void **unused)
     assert_string_equal(dmpi_job_state(&members[3]), "failed");
     assert_string_equal(dmpi_job_state(&members[4]), "running");
     assert_string_equal(dmpi_job_state(&members[6]), "succeeded");
+    struct dmpi_member canceled = members[3];
+    canceled.ending = "canceled";
+    assert_string_equal(dmpi_job_state(&canceled), "canceled");
     dmpi_json_auto json_t *jobs = dmpi_jobs_json(&state);
     assert_int_equal(json_array_size(jobs), 3);
     dmpi_autofree char *first = dmpi_json_dump(json_array_get(jobs, 0));
@@ -253,12 +258,13 @@ static void reads_what_is_left(void **unused)
         enum dmpi_code code;
         const char *want;
     } rows[] = {
-        {"ended 0\n", 0, DMPI_OK, ""},
-        {"ended 12\n", 12, DMPI_OK, ""},
-        {"ended 3\nleft 17 python3\nleft 9 a\033[2Jb\n", 3, DMPI_EENGINE, "17 python3, 9 a"},
+        {"ended 0 0\n", 0, DMPI_OK, ""},
+        {"ended 12 3\n", 12, DMPI_OK, ""},
+        {"ended 3 0\nleft 17 python3\nleft 9 a\033[2Jb\n", 3, DMPI_EENGINE, "17 python3, 9 a"},
         {"", 0, DMPI_EPARSE, "sh and grep"},
-        {"ended -1\n", 0, DMPI_EPARSE, "sh and grep"},
-        {"sh: grep: not found\nended 0\n", 0, DMPI_EPARSE, "sh and grep"},
+        {"ended 1\n", 0, DMPI_EPARSE, "sh and grep"},
+        {"ended -1 0\n", 0, DMPI_EPARSE, "sh and grep"},
+        {"sh: grep: not found\nended 0 0\n", 0, DMPI_EPARSE, "sh and grep"},
     };
     for (size_t i = 0; i < DMPI_ARRAY_LEN(rows); i++) {
         struct dmpi_err err = DMPI_ERR_INIT;

@@ -223,7 +223,7 @@ static void test_job_codes(void **state)
         {"exit 127\n", "", 127},
         {"kill -9 $$\n", "", 137},
         {"# Timeout: 0.5\nexec sleep 60\n",
-         "dockmpi: the job's time of 0.5 s is over: its ranks have 0 s to end\n", 143},
+         "dockmpi: the job's time of 0.5 s is over: its ranks have 0 s to end\n", 124},
         {"printf out; exit 3\n", "out", 3},
         {"echo PRTE has lost communication with a remote daemon. >&2\n",
          "PRTE has lost communication with a remote daemon.\n"
@@ -268,7 +268,7 @@ static void test_job_attempts(void **state)
         {"# Restarts: 5\n{ sleep 0.3; kill -TERM $DOCKMPI_OUTER; } &\nexec sleep 60\n", "", 143},
         {"# Restarts: 5\n{ sleep 0.3; kill -INT $DOCKMPI_OUTER; } &\nexec sleep 60\n", "", 130},
         {"# Restarts: 5\n# Timeout: 0.5\nexec sleep 60\n",
-         "dockmpi: the job's time of 0.5 s is over: its ranks have 0 s to end\n", 143},
+         "dockmpi: the job's time of 0.5 s is over: its ranks have 0 s to end\n", 124},
     };
 
     (void)state;
@@ -298,7 +298,7 @@ static void test_job_pause(void **state)
         {"kill -TERM $DOCKMPI_OUTER", "", 143},
         {"kill -INT $DOCKMPI_OUTER", "", 130},
         {"kill -HUP $DOCKMPI_OUTER", "", 129},
-        {"kill -ALRM $DOCKMPI_OUTER", "dockmpi: the job's time of 60 s is over\n", 143},
+        {"kill -ALRM $DOCKMPI_OUTER", "dockmpi: the job's time of 60 s is over\n", 124},
     };
 
     (void)state;
@@ -318,6 +318,7 @@ static void test_job_pause(void **state)
         check("PATH=$PWD:$PATH sh -c 'export DOCKMPI_OUTER=$$; exec sh run-job'", cases[i].code,
               out);
         check("cat told; rm told; ls pause waited 2>/dev/null", 2, "2 3\n");
+        check("readlink .dockmpi/ended && rm -r .dockmpi", 0, "asked\n");
     }
     check("rm sleep", 0, "");
 }
@@ -642,6 +643,8 @@ static void test_job_stops(void **state)
         {"trap 'exit 1' TERM; echo up; while :; do sleep 0.1; done\n", SIGTERM, 143, 0, 4000},
         {"trap 'exit 1' TERM; echo up; while :; do sleep 0.1; done\n", SIGINT, 130, 0, 4000},
         {"trap 'exit 0' TERM; echo up; while :; do sleep 0.1; done\n", SIGTERM, 143, 0, 4000},
+        {"trap 'exit 3' TERM; echo up; while :; do sleep 0.1; done\n", SIGTERM, 143, 0, 4000},
+        {"trap 'exit 3' TERM; echo up; while :; do sleep 0.1; done\n", SIGALRM, 124, 0, 4000},
         {"trap 'exit 9' USR1; echo up; while :; do sleep 0.1; done\n", SIGUSR1, 9, 0, 4000},
         {"trap '' TERM; echo up; while :; do sleep 1; done\n", SIGTERM, 143, 4500, 12000},
     };
@@ -654,6 +657,9 @@ static void test_job_stops(void **state)
         int code = stop_job(cases[i].signal_number, &took);
         if (code != cases[i].code || took < cases[i].least_ms || took > cases[i].most_ms)
             fail_msg("case %zu: exit %d after %lld ms", i, code, (long long)took);
+        // What only passes a signal on is not asked to end.
+        check("[ ! -L .dockmpi/ended ] || readlink .dockmpi/ended; rm -rf .dockmpi", 0,
+              cases[i].signal_number == SIGUSR1 ? "" : "asked\n");
     }
 }
 
@@ -667,24 +673,24 @@ static void test_end(void **state)
         const char *start; // $j: the job, $n: lines that come into `up` when all is ready
         const char *run, *output;
     } cases[] = {
-        {"n=0", "sh end ranks 0 $j", "ended 0\n0\n"},
+        {"n=0", "sh end ranks 0 $j", "ended 0 0\n0\n"},
         {"n=0; DOCKMPI_JOB=$j sleep 71 & DOCKMPI_JOB=${j}0 sleep 1.5 & DOCKMPI_JOB=x$j sleep 1.5 &",
-         "sh end ranks 5000 $j", "ended 1\n0\n"},
+         "sh end ranks 5000 $j", "ended 1 1\n0\n"},
         {"n=0; DOCKMPI_JOB=$j sleep 71 & DOCKMPI_JOB=${j}0 sleep 71 &", "sh end all 0 $j ${j}0",
-         "ended 2\n0\n"},
+         "ended 2 0\n0\n"},
         {"n=1; DOCKMPI_JOB=$j sh -c 'trap \"sleep 0.5; echo saved; exit\" TERM; echo >up; "
          "while :; do sleep 0.1; done' &",
-         "sh end ranks 30000 $j >end.out; wait; sed 's/[1-9][0-9]*/N/' end.out",
-         "saved\nended N\n0\n"},
+         "sh end ranks 30000 $j >end.out; wait; sed 's/[1-9][0-9]*/N/g' end.out",
+         "saved\nended N N\n0\n"},
         {"n=1; DOCKMPI_JOB=$j sh -c 'trap \"\" TERM; echo >up; exec sleep 71' &",
-         "sh end ranks 300 $j", "ended 1\n0\n"},
+         "sh end ranks 300 $j", "ended 1 0\n0\n"},
         {"n=1; DOCKMPI_JOB=$j sh -c 'trap \"echo heeded; exit\" TERM; echo >up; kill -s STOP $$; "
          "sleep 71' &",
-         "sh end ranks 30000 $j | sed 's/[1-9][0-9]*/N/'; wait", "heeded\nended N\n0\n"},
+         "sh end ranks 30000 $j | sed 's/[1-9][0-9]*/N/g'; wait", "heeded\nended N N\n0\n"},
         {"n=1; DOCKMPI_JOB=$j setsid sh -c 'sh -c \"echo >up; exec sleep 71\" & exit' &",
-         "sh end ranks 5000 $j", "ended 1\n0\n"},
-        {"n=0; DOCKMPI_DAEMON=$j sleep 1.5 &", "sh end ranks 5000 $j", "ended 0\n0\n"},
-        {"n=0; DOCKMPI_DAEMON=$j sleep 71 &", "sh end all 5000 $j", "ended 1\n0\n"},
+         "sh end ranks 5000 $j", "ended 1 1\n0\n"},
+        {"n=0; DOCKMPI_DAEMON=$j sleep 1.5 &", "sh end ranks 5000 $j", "ended 0 0\n0\n"},
+        {"n=0; DOCKMPI_DAEMON=$j sleep 71 &", "sh end all 5000 $j", "ended 1 0\n0\n"},
     };
 
     (void)state;
