@@ -73,8 +73,9 @@ const struct dmpi_member *dmpi_session_member(const struct dmpi_state *state, co
 {
     const struct dmpi_member *member = find(state, cluster, name);
     if (member && !dmpi_member_running(member)) {
-        dmpi_err_set(err, DMPI_ECONFLICT, "%s is %s, not running; repair the cluster: `dockmpi up`",
-                     name, member->state);
+        dmpi_err_set(err, DMPI_ECONFLICT,
+                     "%s is %s, not running; repair the cluster: `dockmpi up` as before", name,
+                     member->state);
         return NULL;
     }
     if (member)

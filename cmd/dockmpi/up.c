@@ -251,7 +251,8 @@ const struct dmpi_verb dmpi_verb_up = {
     .args = "",
     .summary = "bring a cluster to the wanted state: launcher and workers, ready for mpirun",
     .details =
-        "Run it again to repair, to grow or to shrink: what is right already is kept.\n"
+        "Run it again to repair, to grow or to shrink: what is right already is kept. What is not\n"
+        "given then is as the file says, or the default: to repair, give what you gave before.\n"
         "Without -f the workers run on the local engine (DOCKER_HOST and docker contexts are\n"
         "honoured).\n"
         "--ttl (ttl: in a cluster file): every command that works with the cluster counts as a "

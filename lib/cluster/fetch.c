@@ -41,16 +41,17 @@ int dmpi_cluster_mesh(struct dmpi_mesh *out, struct dmpi_fleet *fleet,
     if (!launcher)
         return no_launcher(state, cluster, err);
     if (!dmpi_member_running(launcher))
-        return dmpi_err_set(err, DMPI_ECONFLICT,
-                            "the launcher of cluster %s is not running (%s): `dockmpi up` repairs "
-                            "it",
-                            cluster, launcher->state);
+        return dmpi_err_set(
+            err, DMPI_ECONFLICT,
+            "the launcher of cluster %s is not running (%s): `dockmpi up` as before repairs "
+            "it",
+            cluster, launcher->state);
     struct dmpi_engine *engine = NULL;
     if (dmpi_fleet_engine(&engine, fleet, launcher->node, ctl, err) != 0)
         return -1;
     if (dmpi_member_mesh(out, engine, launcher->id, launcher->container, ctl, err) == 0)
         return 0;
     if (err->code == DMPI_ENOTFOUND)
-        dmpi_err_set(err, DMPI_ECONFLICT, "%s: `dockmpi up` repairs it", err->msg);
+        dmpi_err_set(err, DMPI_ECONFLICT, "%s: `dockmpi up` as before repairs it", err->msg);
     return dmpi_err_wrap(err, "node %s", dmpi_fleet_name(fleet, launcher->node));
 }

@@ -47,9 +47,9 @@ static int find_cluster(struct dmpi_run *r, struct dmpi_err *err)
         return -1;
     r->launcher = dmpi_state_launcher(&r->state, name);
     if (!r->launcher && dmpi_state_worker(&r->state, name, 0))
-        return dmpi_err_set(err, DMPI_ENOTFOUND,
-                            "cluster %s has lost its launcher: run `dockmpi up` to repair it",
-                            name);
+        return dmpi_err_set(
+            err, DMPI_ENOTFOUND,
+            "cluster %s has lost its launcher: run `dockmpi up` as before to repair it", name);
     if (!r->launcher)
         return dmpi_err_set(err, DMPI_ENOTFOUND, "cluster %s is not up: start it with `dockmpi up`",
                             name);

@@ -189,8 +189,8 @@ static int lost_worker(const struct dmpi_run *r, const struct dmpi_mesh_worker *
                             w->alias, r->mesh.n > 1 ? r->mesh.n - 1 : 1, r->state.errs[i].msg);
     }
     return dmpi_err_set(err, DMPI_ENOTFOUND,
-                        "%s of cluster %s is gone: run `dockmpi up` to repair it", w->alias,
-                        r->spec->name);
+                        "%s of cluster %s is gone: run `dockmpi up` as before to repair it",
+                        w->alias, r->spec->name);
 }
 
 // The containers that run against those that know each other.
@@ -205,7 +205,7 @@ static int check_mesh(const struct dmpi_run *r, struct dmpi_err *err)
         if (m->role == DMPI_WORKER && !dmpi_mesh_find(&r->mesh, m->index))
             return dmpi_err_set(err, DMPI_ECONFLICT,
                                 "worker-%d of cluster %s is not connected to the others: run "
-                                "`dockmpi up` to repair it",
+                                "`dockmpi up` as before to repair it",
                                 m->index, r->spec->name);
     }
     return 0;

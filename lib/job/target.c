@@ -25,10 +25,11 @@ static int add(struct dmpi_targets *out, const struct dmpi_member *m, struct dmp
     struct dmpi_target target = {.node = m->node, .id = m->id, .container = m->container};
     alias_of(target.alias, m);
     if (!dmpi_member_running(m))
-        return dmpi_err_set(err, DMPI_ECONFLICT,
-                            "%s (container %s on node %s) is %s: run `dockmpi up` to repair the "
-                            "cluster",
-                            target.alias, m->container, m->node_tag, m->state);
+        return dmpi_err_set(
+            err, DMPI_ECONFLICT,
+            "%s (container %s on node %s) is %s: run `dockmpi up` as before to repair the "
+            "cluster",
+            target.alias, m->container, m->node_tag, m->state);
     out->v = dmpi_xreallocarray(out->v, out->n + 1, sizeof(*out->v));
     out->v[out->n++] = target;
     return 0;

@@ -156,7 +156,7 @@ static void refuses_targets(void **unused)
         {"gone", "worker-0", DMPI_ENOTFOUND, "start it with `dockmpi up`"},
         {"other", NULL, DMPI_ECONFLICT,
          "worker-0 (container dockmpi-other-worker-0 on node n0) is "
-         "exited: run `dockmpi up`"},
+         "exited: run `dockmpi up` as before"},
         {"other", "worker-0", DMPI_ECONFLICT, "is exited"},
     };
     for (size_t i = 0; i < DMPI_ARRAY_LEN(rows); i++) {
