@@ -149,3 +149,20 @@ if mount -t tmpfs -o size=1m,mode=755 tmpfs small 2>/dev/null; then
     ok 'down' dockmpi down --name "$c"
     umount small
 fi
+
+# A command in a message means the cluster that was asked for, also when `up` has only noted its file.
+notes=$XDG_CACHE_HOME/dockmpi/clusters
+mkdir -p "$notes"
+noted() {
+    printf 'nodes: [ { name: there, docker: "unix://%s", workers: 1 } ]\n' "$1" >noted.yaml
+    printf '{"file": "%s"}' "$PWD/noted.yaml" >"$notes/$c.json"
+}
+noted /var/run/docker.sock
+exits 125 'exec without a cluster' dockmpi exec --name "$c" -- true
+is "$err" "dockmpi: cluster $c has no running containers; start it: \`dockmpi up -f $PWD/noted.yaml --name $c\`" 'says how it is started'
+exits 125 'the same with a file' dockmpi exec -f noted.yaml --name "$c" -- true
+like "$err" "start it: .dockmpi up -f noted.yaml --name $c.$" 'says that file'
+noted /nonexistent/docker.sock
+exits 1 'doctor' dockmpi doctor --name "$c"
+like "$out" '^fail +engine +there ' 'examines the nodes of the noted file'
+rm "$notes/$c.json"
