@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# What SECURITY.md says of mpirun and its launch daemons: they take anybody for one of them. By hand, because the
+# What SECURITY.md says of mpirun and its launch daemons: they take orders from anybody. By hand, because the
 # messages are those of one generation (PRRTE 3.0).
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/../lib.sh"
@@ -29,14 +29,15 @@ def talk(port, *messages):
     return struct.unpack_from(HEAD, answer)
 
 
-def head(length, kind, to=b"", rank=0):
-    return struct.pack(HEAD, b"stranger", 7, to, rank, 0, 0, length, kind)
+def head(length, kind, to=b"", rank=0, tag=0):
+    return struct.pack(HEAD, b"stranger", 7, to, rank, tag, 0, length, kind)
 
 
 port = int(sys.argv[2])
 name, rank = talk(port, head(0, 2))[:2]  # a probe: who are you?
 hello = struct.pack(">H", 1) + sys.argv[3].encode() + b"\0"
-welcome = talk(port, head(len(hello), 1, name, rank) + hello)
+end = b"\x02\x07"  # one number: the order to end
+welcome = talk(port, head(len(hello), 1, name, rank) + hello, head(len(end), 4, name, rank, 1) + end)
 print(name.rstrip(b"\0").decode(), welcome[2].rstrip(b"\0").decode(), welcome[7])
 P
 ok 'up' dockmpi up --name "$c" --workers 1 --image small
@@ -53,4 +54,6 @@ release=$(docker exec "dockmpi-$c-launcher" sh -c 'prte --version' | sed -n 's/.
 address=$(ip -4 -o addr show scope global | awk '{ sub("/.*", "", $4); print $4; exit }')
 ok 'a stranger asks it' python3 stranger.py "$address" "$((16#$port))" "$release"
 like "$out" "^prterun-dockmpi-$c-job-1-[0-9]+@0 stranger 1\$" 'it tells its name, and welcomes him'
+exits 255 'and does what he says' dockmpi wait --name "$c" 1
+like "$(dockmpi logs --name "$c" 2>&1)" 'worker-0 on node local was lost: its launch daemon has ended' 'it has ended'
 ok 'down' dockmpi down --name "$c"
