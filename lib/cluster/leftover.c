@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,30 +48,34 @@ static void read_cgroup(char *text, size_t size, int proc, const char *pid)
         close(fd);
 }
 
-// The pid of a process of one of the containers, 0: there is none.
-static long find_process(const struct dmpi_leftover *of)
+// 1 and a process of one of the containers, 0: there is none; -1: /proc cannot be read.
+static int find_process(long *pid, const struct dmpi_leftover *of, struct dmpi_err *err)
 {
     char text[CGROUP_MAX];
     DIR *proc = opendir("/proc");
-    const struct dirent *entry;
-    long found = 0;
-    while (proc && !found && (entry = readdir(proc))) {
+    const struct dirent *entry = NULL;
+    bool found = false;
+    while (proc && !found && (errno = 0, entry = readdir(proc))) {
         if (!isdigit((unsigned char)entry->d_name[0]))
             continue;
+        *pid = strtol(entry->d_name, NULL, 10);
         read_cgroup(text, sizeof(text), dirfd(proc), entry->d_name);
-        for (size_t i = 0; i < of->n && !found; i++) {
-            if (dmpi_leftover_in_cgroup(text, of->members[i]->id))
-                found = strtol(entry->d_name, NULL, 10);
-        }
+        for (size_t i = 0; i < of->n && !found; i++)
+            found = dmpi_leftover_in_cgroup(text, of->members[i]->id);
     }
+    int failed = found ? 0 : errno;
     if (proc)
         closedir(proc);
+    if (failed)
+        return dmpi_err_sys(err, failed, "whether its processes have ended cannot be seen: /proc");
     return found;
 }
 
 bool dmpi_leftover_see(const struct dmpi_leftover *of)
 {
-    return find_process(of) != 0;
+    long pid;
+    struct dmpi_err ignored = DMPI_ERR_INIT; // the engine's word is all there is, then
+    return find_process(&pid, of, &ignored) > 0;
 }
 
 static int look_for_processes(const struct dmpi_leftover *of, const struct dmpi_ctl *ctl,
@@ -78,7 +83,8 @@ static int look_for_processes(const struct dmpi_leftover *of, const struct dmpi_
 {
     const struct dmpi_ctl patience = dmpi_ctl_within(ctl, PATIENCE_MS);
     long pid;
-    while ((pid = find_process(of)) != 0) {
+    int rc;
+    while ((rc = find_process(&pid, of, err)) > 0) {
         if (dmpi_ctl_sleep(&patience, PAUSE_MS, err) == 0)
             continue;
         if (dmpi_ctl_check(ctl, err) != 0)
@@ -89,7 +95,7 @@ static int look_for_processes(const struct dmpi_leftover *of, const struct dmpi_
             "restart the engine",
             pid, pid);
     }
-    return 0;
+    return rc;
 }
 
 // --- volumes and networks ------------------------------------------------------------------------
