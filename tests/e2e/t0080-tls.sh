@@ -80,6 +80,13 @@ like "$err" "certificate is not accepted .*wrong-ca/ca.pem" 'and names the autho
 exits 125 'a folder without certificates: refused' over_tls nowhere
 like "$err" 'nowhere' 'and names the folder'
 
+if [ "$E2E_MODE" = normal ]; then # sanitizers have a malloc of their own; `make sweep` does hundreds
+    make -s -C "$E2E_ROOT" sweep-lib
+    printf 'name: none\nnodes:\n  - { name: a, docker: "%s", tls: %s, addr: 127.0.0.1 }\n' "$secure" "$E2E_TMP/good" >tls.yaml
+    ok 'calls that fail under TLS: no crash, no hang, no other result, nothing left' env DOCKMPI="$build/dockmpi" \
+        "$E2E_ROOT/tests/sweep/run" --points 6 --file tls.yaml
+fi
+
 relay "TCP-LISTEN:@,bind=127.0.0.1,reuseaddr,fork"
 ok 'plain tcp to the loopback works' env DMPI_LIVE_ENGINE="tcp://127.0.0.1:$port" \
     "$build/unit/test_engine_live"

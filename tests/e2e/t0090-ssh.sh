@@ -135,6 +135,14 @@ ok 'a known_hosts file with patterns works' live user patterns $url:$plain
 like "$out$err" 'reached by the ssh program' 'by the ssh program, and says so'
 ok 'an RSA key works' live rsa known $url:$plain
 
+if [ "$E2E_MODE" = normal ]; then # sanitizers have a malloc of their own; `make sweep` does hundreds
+    make -s -C "$E2E_ROOT" sweep-lib
+    printf 'name: none\nnodes:\n  - { name: a, docker: "%s", identity: %s, known_hosts: %s, addr: 127.0.0.1 }\n' \
+        "$url:$plain" "$dir/user" "$dir/known" >sweep.yaml
+    ok 'calls that fail under ssh: no crash, no hang, no other result, nothing left' env DOCKMPI="$build/dockmpi" \
+        "$E2E_ROOT/tests/sweep/run" --points 6 --file sweep.yaml
+fi
+
 over() { DOCKER_HOST=$1 dockmpi ps; }
 over_all() { DOCKER_HOST=ssh://jump dockmpi "$@"; }
 ok 'the ssh configuration is honoured' over ssh://jump

@@ -195,16 +195,22 @@ ssize_t write(int fd, const void *buf, size_t n)
                : syscall(SYS_write, fd, buf, some(fd, n));
 }
 
+// Only a call that waits can be interrupted.
+static bool waits(int fd, int flags)
+{
+    return !(flags & MSG_DONTWAIT) && !(syscall(SYS_fcntl, fd, F_GETFL) & O_NONBLOCK);
+}
+
 ssize_t recv(int fd, void *buf, size_t n, int flags)
 {
-    if (fails("recv", true, WAYS(ECONNRESET, ETIMEDOUT, EINTR)))
+    if (fails("recv", waits(fd, flags), WAYS(ECONNRESET, ETIMEDOUT, EINTR)))
         return -1;
     return syscall(SYS_recvfrom, fd, buf, some(fd, n), flags, NULL, NULL);
 }
 
 ssize_t send(int fd, const void *buf, size_t n, int flags)
 {
-    if (fails("send", true, WAYS(EPIPE, ECONNRESET, EINTR)))
+    if (fails("send", waits(fd, flags), WAYS(EPIPE, ECONNRESET, EINTR)))
         return -1;
     return syscall(SYS_sendto, fd, buf, some(fd, n), flags, NULL, 0);
 }
