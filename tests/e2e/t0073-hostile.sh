@@ -60,3 +60,65 @@ for words in 'ps' 'ps -v' 'up' 'up --json' 'run -- true' 'doctor' 'down' 'image 
 done
 like "$err" 'owned' 'it had its say'
 kill "$liar"
+
+# The login of a registry reaches the engine that pulls, and nobody else: no output, no command line.
+cat >hears.py <<'EOF'
+import base64, json, os, socket, socketserver, struct, sys
+def command_lines(of):
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/stat") as f: parent = f.read().rsplit(")", 1)[1].split()[1]
+            if of in (int(pid), int(parent)):
+                with open(f"/proc/{pid}/cmdline") as f: yield f.read().replace("\0", " ")
+        except OSError: pass
+class Handler(socketserver.StreamRequestHandler):
+    def handle(self):
+        while line := self.rfile.readline().decode():
+            size, answer = 0, ("404 Not Found", {"message": "No such image"})
+            while (header := self.rfile.readline().decode().strip()):
+                name, value = header.split(": ", 1)
+                if name.lower() == "content-length": size = int(value)
+                if name.lower() == "x-registry-auth":
+                    login = json.loads(base64.urlsafe_b64decode(value + "=="))
+                    client = struct.unpack("3i", self.request.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+                    with open("heard", "a") as f: print(login["username"], login["password"], file=f)
+                    with open("headers", "a") as f: print(value, file=f)
+                    with open("seen", "a") as f: print(*command_lines(client), file=f)
+            self.rfile.read(size)
+            if "/images/create" in line: answer = "500 Internal Server Error", {"message": "unauthorized: authentication required"}
+            if "_ping" in line: answer = "200 OK", "OK"
+            if "/json?" in line: answer = "200 OK", []
+            body = json.dumps(answer[1]).encode()
+            self.wfile.write(f"HTTP/1.1 {answer[0]}\r\nApi-Version: 1.41\r\nOstype: linux\r\nContent-Type: application/json\r\n"
+                             f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    daemon_threads = True
+Server(sys.argv[1], Handler).serve_forever()
+EOF
+python3 hears.py "$PWD/h.sock" 2>hears.log &
+hears=$!
+wait_until 60 test -S h.sock
+mkdir -p images/far images/launcher file helper bin
+printf 'image: registry.example:5000/far:1\n' | tee images/far/image.yaml >images/launcher/image.yaml
+login=$(printf 'someone:open-sesame' | base64)
+printf '{"auths":{"registry.example:5000":{"auth":"%s"}}}' "$login" >file/config.json
+echo '{"credsStore":"test"}' >helper/config.json
+cat >bin/docker-credential-test <<'HELPER'
+#!/bin/sh
+echo "$*" >>"$DOCKER_CONFIG/arguments"
+echo '{"Username":"someone","Secret":"open-sesame"}'
+HELPER
+chmod 755 bin/docker-credential-test
+for from in file helper; do
+    for words in 'image push far -v --json' 'up --image far -v' 'up --image far --json'; do
+        read -ra args <<<"$words"
+        t env DOCKER_HOST="unix://$PWD/h.sock" DOCKER_CONFIG="$PWD/$from" PATH="$PWD/bin:$PATH" DOCKMPI_IMAGES="$PWD/images" \
+            "$DOCKMPI" "${args[@]}"
+        cat out err >>said
+    done
+done
+kill "$hears"
+is "$(sort heard | uniq -c | awk '{ print $2, $3, ($1 >= 6) }')" 'someone open-sesame 1' 'an engine that pulls is given the login, from file and helper'
+is "$(sort -u helper/arguments)" get 'the helper, too, hears the registry on its standard input'
+is "$(grep -c 'your login there was refused' said)" 6 'each time the command says that the login was refused'
+unlike "$(cat said seen)" "open-sesame|${login%%=*}|$(sort -u headers | paste -sd'|')" 'and shows it nowhere, nor do command lines'
