@@ -111,6 +111,11 @@ int dmpi_engine_open(struct dmpi_engine **out, const struct dmpi_endpoint *ep,
     return 0;
 }
 
+void dmpi_engine_rest(struct dmpi_engine *e)
+{
+    dmpi_pool_close(e);
+}
+
 void dmpi_engine_close(struct dmpi_engine *e)
 {
     if (!e)

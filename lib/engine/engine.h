@@ -35,6 +35,9 @@ int dmpi_engine_open(struct dmpi_engine **out, const struct dmpi_endpoint *ep,
 /* NULL is allowed. No call and no hijacked connection may be under way. */
 void dmpi_engine_close(struct dmpi_engine *e);
 
+/* Closes the connections that wait for another call, with what is held for them; a later call makes new ones. */
+void dmpi_engine_rest(struct dmpi_engine *e);
+
 /* The agreed API version, such as "1.41". Borrowed. */
 const char *dmpi_engine_api(const struct dmpi_engine *e);
 

@@ -108,14 +108,9 @@ void dmpi_link_give(struct dmpi_engine *e, enum dmpi_lane lane, struct dmpi_link
 
 void dmpi_pool_close(struct dmpi_engine *e)
 {
-    for (int pool = 0; pool < DMPI_LANE_COUNT; pool++) {
-        while (e->idle[pool]) {
-            struct dmpi_link *link = e->idle[pool];
-            e->idle[pool] = link->next;
+    for (int pool = 0; pool < DMPI_LANE_COUNT; pool++)
+        for (struct dmpi_link *link; (link = pool_take(e, (enum dmpi_lane)pool));)
             dmpi_link_close(link);
-        }
-        e->n_idle[pool] = 0;
-    }
 }
 
 /* Waits for the transfer's sockets or the cancel descriptor; 0 or -1 when ctl ends it. */

@@ -113,6 +113,7 @@ void dmpi_fleet_retry(struct dmpi_fleet *fleet, size_t node)
 
 struct each {
     struct dmpi_fleet *fleet;
+    bool many; // nodes: they cannot all be worked on at once
     const struct dmpi_ctl *ctl;
     dmpi_fleet_fn *fn;
     void *arg;
@@ -125,7 +126,10 @@ static int each_try(const struct each *each, size_t node, struct dmpi_err *err)
     if (dmpi_ctl_check(each->ctl, err) != 0 ||
         engine_of(&engine, each->fleet, node, each->ctl, err) != 0)
         return -1;
-    return each->fn(engine, node, each->arg, err);
+    int rc = each->fn(engine, node, each->arg, err);
+    if (each->many)
+        dmpi_engine_rest(engine);
+    return rc;
 }
 
 static void each_node(size_t node, void *arg)
@@ -142,8 +146,10 @@ static void each_node(size_t node, void *arg)
 size_t dmpi_fleet_each(struct dmpi_fleet *fleet, const struct dmpi_ctl *ctl, size_t window,
                        dmpi_fleet_fn *fn, void *arg, struct dmpi_err *errs)
 {
-    struct each each = {.fleet = fleet, .ctl = ctl, .fn = fn, .arg = arg, .errs = errs};
-    dmpi_parallel(fleet->n, window ? window : DMPI_FLEET_WINDOW, each_node, &each);
+    size_t at_once = window ? window : DMPI_FLEET_WINDOW;
+    struct each each = {
+        .fleet = fleet, .many = fleet->n > at_once, .ctl = ctl, .fn = fn, .arg = arg, .errs = errs};
+    dmpi_parallel(fleet->n, at_once, each_node, &each);
     size_t failed = 0;
     for (size_t i = 0; i < fleet->n; i++)
         failed += errs[i].code != DMPI_OK;

@@ -54,7 +54,8 @@ typedef int dmpi_fleet_fn(struct dmpi_engine *engine, size_t node, void *arg, st
 // Runs `fn` for every node at once, at most `window` of them at a time (0: DMPI_FLEET_WINDOW), and
 // returns when all have ended. `errs` has one entry a node and is overwritten: DMPI_OK where fn
 // returned 0. A node whose engine cannot be opened fails without fn. A node that has not begun when
-// `ctl` is cancelled or out of time fails with that. Returns the number of nodes that failed.
+// `ctl` is cancelled or out of time fails with that. Where nodes have to wait for others, those that are done keep no
+// connection open: memory and descriptors grow with the window. Returns the number of nodes that failed.
 size_t dmpi_fleet_each(struct dmpi_fleet *fleet, const struct dmpi_ctl *ctl, size_t window,
                        dmpi_fleet_fn *fn, void *arg, struct dmpi_err *errs);
 

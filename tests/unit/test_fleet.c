@@ -218,6 +218,42 @@ static void a_cancel_is_not_remembered(void **state)
     lab_close(&lab);
 }
 
+static int look(struct dmpi_engine *engine, size_t node, void *arg, struct dmpi_err *err)
+{
+    (void)node;
+    (void)arg;
+    dmpi_json_auto json_t *list = NULL;
+    return dmpi_engine_call(engine, NULL, "GET", "/networks", NULL, &list, err);
+}
+
+static void who_waits_for_others_keeps_no_connection(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t window;
+        int connections; // of two passes over three nodes that are one engine
+    } cases[] = {{3, 3}, {0, 3}, {2, 3 * 2}, {1, 3 * 2}};
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(cases); i++) {
+        struct lab lab;
+        struct dmpi_node nodes[3];
+        struct dmpi_err errs[3];
+        lab_open(&lab, "204 No Content", "", 1);
+        for (size_t n = 0; n < 3; n++)
+            node(&nodes[n], "one", fake_url(lab.fakes[0]));
+        struct dmpi_fleet *fleet = dmpi_fleet_new(nodes, 3, 0);
+        for (int pass = 0; pass < 2; pass++) {
+            assert_int_equal(dmpi_fleet_each(fleet, NULL, cases[i].window, look, NULL, errs), 0);
+        }
+        assert_int_equal(atomic_load(&lab.good.connections), cases[i].connections);
+        dmpi_fleet_free(fleet);
+        for (size_t n = 0; n < 3; n++) {
+            free(nodes[n].name);
+            dmpi_endpoint_free(&nodes[n].ep);
+        }
+        lab_close(&lab);
+    }
+}
+
 // --- down ------------------------------------------------------------------------------------
 
 static void down_removes_and_proves_it(void **state)
@@ -324,6 +360,7 @@ int main(void)
         cmocka_unit_test(each_node_has_its_own_error),
         cmocka_unit_test(a_dead_node_costs_its_patience_once),
         cmocka_unit_test(a_cancel_is_not_remembered),
+        cmocka_unit_test(who_waits_for_others_keeps_no_connection),
         cmocka_unit_test(down_removes_and_proves_it),
         cmocka_unit_test(down_finds_what_outlives_a_container),
         cmocka_unit_test(processes_are_known_by_their_control_group),
