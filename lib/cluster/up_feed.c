@@ -12,6 +12,7 @@
 #include "mesh/ports.h"
 
 #define PORT_TRIES 10
+#define TELL_MS 10000 // patience with a job's container
 
 // --- where the new workers listen --------------------------------------------------------------
 
@@ -313,8 +314,45 @@ static bool is_member(const struct dmpi_item *item)
     return item->err.code == DMPI_OK && (item->ready || item->talk);
 }
 
+// A job that starts its ranks again (run --restart-on-failure) then finds those workers that were replaced.
+static int tell_job(struct dmpi_work *work, const struct dmpi_member *job, struct dmpi_err *err)
+{
+    struct dmpi_buf text DMPI_AUTO(dmpi_secret_buf_free) = DMPI_BUF_INIT_SECRET(DMPI_MESH_TAR_MAX);
+    struct dmpi_ctl ctl = dmpi_ctl_within(work->ctl, TELL_MS);
+    struct dmpi_engine *engine = NULL;
+    if (dmpi_fleet_engine(&engine, work->fleet, job->node, work->ctl, err) != 0 ||
+        dmpi_mesh_tar_client(&text, &work->mesh, err) != 0)
+        return -1;
+    return dmpi_member_put(engine, job->id, job->container, dmpi_buf_str(&text), text.len, &ctl,
+                           err);
+}
+
+static bool mesh_changed(const struct dmpi_work *work)
+{
+    for (size_t i = 0; i < work->n; i++) {
+        if (work->items[i].updated || work->items[i].made)
+            return true;
+    }
+    return false;
+}
+
+static void tell_jobs(struct dmpi_work *work)
+{
+    for (size_t i = 0; mesh_changed(work) && i < work->state.n; i++) {
+        const struct dmpi_member *job = &work->state.members[i];
+        struct dmpi_err err = DMPI_ERR_INIT;
+        if (job->role != DMPI_JOB || !dmpi_member_running(job) || tell_job(work, job, &err) == 0)
+            continue;
+        if (err.code == DMPI_ENOTFOUND || err.code == DMPI_ECONFLICT) // it has ended meanwhile
+            continue;
+        dmpi_warn("job %s does not know the changed cluster and cannot start again in it: %s",
+                  job->job, err.msg);
+    }
+}
+
 void dmpi_work_feed_rest(struct dmpi_work *work)
 {
     dmpi_mesh_digest(&work->mesh, work->digest);
     dmpi_work_each(work, is_member, bring_up_to_date);
+    tell_jobs(work);
 }

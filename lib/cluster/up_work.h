@@ -103,7 +103,7 @@ void dmpi_work_undo(struct dmpi_work *work, bool everything);
 // up_feed.c: addresses and ports for the new workers (pure), then keys and configuration for them.
 void dmpi_work_place(struct dmpi_work *work);
 void dmpi_work_feed_workers(struct dmpi_work *work);
-// The launcher, and every member whose mesh is out of date.
+// The launcher, every member whose mesh is out of date, and the jobs that run.
 void dmpi_work_feed_rest(struct dmpi_work *work);
 
 #endif

@@ -173,3 +173,12 @@ int dmpi_mesh_tar_job(struct dmpi_buf *out, const struct dmpi_mesh *mesh, const 
     add_file(&f, "etc/dockmpi/run-job", 0644, dmpi_mesh_run_job_sh);
     return finish(&f);
 }
+
+int dmpi_mesh_tar_client(struct dmpi_buf *out, const struct dmpi_mesh *mesh, struct dmpi_err *err)
+{
+    struct files f;
+
+    begin(&f, out, err);
+    add_client(&f, mesh);
+    return finish(&f);
+}

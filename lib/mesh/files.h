@@ -32,6 +32,9 @@ int dmpi_mesh_tar_update(struct dmpi_buf *out, const struct dmpi_mesh *mesh, int
 int dmpi_mesh_tar_job(struct dmpi_buf *out, const struct dmpi_mesh *mesh, const char *hostfile,
                       const char *job, struct dmpi_err *err);
 
+// For a job container that runs already and whose mesh changed: what reaches every worker.
+int dmpi_mesh_tar_client(struct dmpi_buf *out, const struct dmpi_mesh *mesh, struct dmpi_err *err);
+
 // The single texts (newline at the end). Owned by the caller.
 char *dmpi_mesh_sshd_config(const struct dmpi_mesh_worker *worker, const struct dmpi_facts *facts);
 char *dmpi_mesh_ssh_config(const struct dmpi_mesh *mesh);

@@ -124,15 +124,27 @@ like "$(on jobs)" ' failed \(attempt 2 of 2\) +9 ' 'jobs tells how often'
 t on jobs --json
 json 'as JSON' 'assert [(j["attempts"], j["attempts_max"]) for j in r["jobs"]][-1] == (2, 2) and r["jobs"][0]["attempts"] is None, r'
 # The time before an attempt, held here: what waits, waits for ever.
+hold() {
+    job=$(on jobs | awk -v name="$1" '$2 == name { print $1 }')
+    docker exec "dockmpi-$c-job-$job" sh -c 'until [ -s /etc/dockmpi/pause ] && pkill -STOP -x sleep; do sleep 0.1; done'
+}
 t on run -d --restart-on-failure 2 --np 1 --job-name rests -- sh -c 'exit 9'
-number=$(on jobs | awk '$2 == "rests" { print $1 }')
-docker exec "dockmpi-$c-job-$number" sh -c 'until [ -s /etc/dockmpi/pause ] && pkill -STOP -x sleep; do sleep 0.1; done'
+hold rests
 ok 'why, before it is started again' on why
 like "$out" 'job rests: the job waits to start again \(attempt [23] of 3\)' 'says so'
 ok 'cancel' on cancel
 exits 143 'ends it, without that time' on wait rests
 ok 'logs' on logs rests
 like "$err" '^dockmpi: attempt [23] of 3 was not started any more' 'which its log tells'
+# A worker is lost, and replaced before the next attempt.
+t on run -d --restart-on-failure 2 --job-name goes-on -- sh -c 'echo up; [ $DOCKMPI_ATTEMPT -gt 1 ] || exec sleep 600'
+are_up() { [ "$(on logs goes-on 2>/dev/null | grep -cx up)" -eq 2 ]; }
+wait_until $E2E_LIMIT are_up || fail 'both ranks run'
+docker kill "dockmpi-$c-worker-1" >/dev/null
+hold goes-on
+ok 'up' dockmpi up --name "$c" --workers 2 --image cpu
+docker exec "dockmpi-$c-job-$job" pkill -CONT -x sleep
+ok 'the next attempt finds the new worker' on wait goes-on
 exits 2 'not with standard input' on run -i --restart-on-failure 1 -- cat
 
 # Whose output it is. A launcher's image that is older than this is made anew, as the message says.
