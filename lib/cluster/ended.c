@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "cluster/ended.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -31,8 +32,8 @@ static char *read_note(struct dmpi_engine *engine, const char *id, const struct 
 // Those of the signals that the job's container heeds, of KILL, and of its own clock.
 static bool may_be_asked(int code)
 {
-    return code == DMPI_EXIT_TIMEOUT || code == 128 + 1 || code == 128 + 2 || code == 128 + 9 ||
-           code == DMPI_EXIT_TERM;
+    return code == DMPI_EXIT_TIMEOUT || code == DMPI_EXIT_TERM || code == 128 + SIGHUP ||
+           code == 128 + SIGINT || code == 128 + SIGKILL;
 }
 
 const char *dmpi_ended_word(struct dmpi_engine *engine, const char *id, int code,

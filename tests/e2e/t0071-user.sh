@@ -57,6 +57,7 @@ fi
 ok 'ssh by alias' docker exec "dockmpi-$a-launcher" ssh worker-1 true
 ok 'cancel' dockmpi cancel --name "$a" "$job"
 is "$(dockmpi logs --name "$a" "$job" 2>/dev/null | grep -cx saved)" 2 'both ranks had their time'
+like "$(dockmpi jobs --name "$a")" "^$job .* canceled +143 " 'and jobs calls it canceled'
 ok 'exec' dockmpi exec --name "$a" -- test -O /work
 echo data >file
 ok 'cp' dockmpi cp --name "$a" file :/work/sub/
