@@ -28,15 +28,15 @@ struct composer {
     struct dmpi_tuned *tuned; // one a group of the job; empty for those without ranks
 };
 
-// How the launch daemons of either generation notice a dead network: after 26 s, later than ssh does (15 to
-// 20 s), so that mpirun reports an error of its own. Where only one direction is dead ssh does not notice,
-// because sshd asks whether we are alive.
+// How the launch daemons of either generation notice that mpirun's host is gone: after 42 s. mpirun itself learns of
+// a dead network from ssh, after 16 s (lib/mesh). Probes are not sent again when they are lost: where every fifth
+// packet is, two in a row would soon end the job.
 // odls_base_max_threads: the daemons of PRRTE 3.0 start ranks in threads of their own, and miss the end of a rank that
 // ends before its thread has noted who it is: mpirun would wait for it for ever.
 static const char *const daemon_env[] = {
-    "PRTE_MCA_oob_tcp_keepalive_time=20",  "PRTE_MCA_oob_tcp_keepalive_intvl=3",
-    "PRTE_MCA_oob_tcp_keepalive_probes=2", "OMPI_MCA_oob_tcp_keepalive_time=20",
-    "OMPI_MCA_oob_tcp_keepalive_intvl=3",  "OMPI_MCA_oob_tcp_keepalive_probes=2",
+    "PRTE_MCA_oob_tcp_keepalive_time=15",  "PRTE_MCA_oob_tcp_keepalive_intvl=3",
+    "PRTE_MCA_oob_tcp_keepalive_probes=9", "OMPI_MCA_oob_tcp_keepalive_time=15",
+    "OMPI_MCA_oob_tcp_keepalive_intvl=3",  "OMPI_MCA_oob_tcp_keepalive_probes=9",
     "PRTE_MCA_prte_silence_shared_fs=1",   "PRTE_MCA_odls_base_max_threads=0",
 };
 

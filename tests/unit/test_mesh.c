@@ -253,8 +253,8 @@ static void test_ssh_config(void **state)
                         "    ForwardAgent no\n"
                         "    ForwardX11 no\n"
                         "    ConnectTimeout 10\n"
-                        "    ServerAliveInterval 5\n"
-                        "    ServerAliveCountMax 3\n"
+                        "    ServerAliveInterval 2\n"
+                        "    ServerAliveCountMax 7\n"
                         "    LogLevel ERROR\n");
     assert_string_equal(known, "worker-0 " HOST_PUBLIC "\nworker-1 " HOST_PUBLIC "\n");
 }

@@ -217,9 +217,9 @@ static void test_local_command(void **state)
               "-x MASTER_ADDR -x MASTER_PORT -x SECRET -x PATH=/x -x DOCKMPI_JOB -x DOCKMPI_PLAN "
               "sh /etc/dockmpi/rank python3 train.py a b");
     assert_string_equal(
-        env, "PRTE_MCA_oob_tcp_keepalive_time=20 PRTE_MCA_oob_tcp_keepalive_intvl=3 "
-             "PRTE_MCA_oob_tcp_keepalive_probes=2 OMPI_MCA_oob_tcp_keepalive_time=20 "
-             "OMPI_MCA_oob_tcp_keepalive_intvl=3 OMPI_MCA_oob_tcp_keepalive_probes=2 "
+        env, "PRTE_MCA_oob_tcp_keepalive_time=15 PRTE_MCA_oob_tcp_keepalive_intvl=3 "
+             "PRTE_MCA_oob_tcp_keepalive_probes=9 OMPI_MCA_oob_tcp_keepalive_time=15 "
+             "OMPI_MCA_oob_tcp_keepalive_intvl=3 OMPI_MCA_oob_tcp_keepalive_probes=9 "
              "PRTE_MCA_prte_silence_shared_fs=1 PRTE_MCA_odls_base_max_threads=0 OMP_NUM_THREADS=2 "
              "MASTER_ADDR=127.0.0.1 MASTER_PORT=21000 SECRET=s DOCKMPI_JOB=7 DOCKMPI_PLAN=0-1:1 "
              "DOCKMPI_DAEMON=7");
