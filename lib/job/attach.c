@@ -38,7 +38,7 @@ static int attend(void *arg, struct dmpi_err *err)
     struct dmpi_job_stream *s = a->stream;
     struct dmpi_run_result *result = a->result;
     if (dmpi_job_stream_run(s, &result->exit_code, err) < 0)
-        return -1;
+        return dmpi_err_wrap(err, "node %s", s->node);
     dmpi_run_result_take(result, s);
     return 0;
 }
@@ -49,7 +49,8 @@ int dmpi_job_attach(struct dmpi_fleet *fleet, const struct dmpi_state *state,
                     struct dmpi_err *err)
 {
     struct dmpi_follow from = DMPI_FOLLOW_INIT;
-    struct dmpi_job_stream s = {.id = job->id,
+    struct dmpi_job_stream s = {.node = dmpi_fleet_name(fleet, job->node),
+                                .id = job->id,
                                 .cancel_fd = ctl ? ctl->cancel_fd : -1,
                                 .insist_fd = opts->insist_fd,
                                 .leave_fd = opts->leave_fd,

@@ -11,6 +11,7 @@
 #define FIND_MS ((int64_t)60000)
 #define PAUSE_MS ((int64_t)300)
 #define LOOK_MS ((int64_t)15000)
+#define FIRST_LOOK_MS ((int64_t)3000) // then the user is told, and the engine gets more time
 // Entries of the two streams are out of order by less than this.
 #define SLACK_NS ((int64_t)5000000000)
 
@@ -193,11 +194,11 @@ static int find_end(struct dmpi_follow *f, const struct dmpi_ctl *ctl, struct dm
 }
 
 // Whether the container still runs although its log has ended, as when the engine was stopped.
-static int still_runs(bool *out, struct dmpi_follow *f, const struct dmpi_ctl *ctl,
+static int still_runs(bool *out, struct dmpi_follow *f, int64_t ms, const struct dmpi_ctl *ctl,
                       struct dmpi_err *err)
 {
     dmpi_json_auto json_t *info = NULL;
-    const struct dmpi_ctl patience = dmpi_ctl_within(ctl, LOOK_MS);
+    const struct dmpi_ctl patience = dmpi_ctl_within(ctl, ms);
     *out = false;
     if (dmpi_container_inspect(f->engine, &patience, f->id, &info, err) < 0)
         return err->code == DMPI_ENOTFOUND ? 0 : -1; // who started it has removed it
@@ -213,7 +214,7 @@ static int round_trip(struct dmpi_follow *f, const struct dmpi_ctl *ctl, struct 
         return -1;
     if (f->once)
         return 0;
-    if (still_runs(&runs, f, ctl, err) < 0)
+    if (still_runs(&runs, f, LOOK_MS, ctl, err) < 0)
         return -1;
     if (runs)
         return 1;
@@ -249,13 +250,18 @@ static int pause_or_give_up(const struct dmpi_follow *f, int64_t *lost, bool pro
 
 int dmpi_follow_run(struct dmpi_follow *f, const struct dmpi_ctl *ctl, struct dmpi_err *err)
 {
-    int64_t lost = 0;
-    bool told = false;
+    int64_t lost = f->lost ? dmpi_now_ms() : 0;
+    bool told = false, runs;
+    f->lost = false;
     if (!f->begun && f->since_ns)
         f->all.since_ns = f->base.since_ns = f->since_ns;
     for (;;) {
         uint64_t before = f->entries;
-        int rc = round_trip(f, ctl, err);
+        int rc = 0;
+        if (lost)
+            rc = still_runs(&runs, f, told ? LOOK_MS : FIRST_LOOK_MS, ctl, err);
+        if (rc == 0)
+            rc = round_trip(f, ctl, err);
         if (rc == 0 || (rc < 0 && !is_loss(f, ctl, err)))
             return rc;
         if (rc > 0) {
@@ -266,8 +272,9 @@ int dmpi_follow_run(struct dmpi_follow *f, const struct dmpi_ctl *ctl, struct dm
         }
         bool progress = f->entries != before;
         if (lost && !progress && !told)
-            dmpi_warn("the connection to the job's output is lost and is being looked for: %s",
-                      err->msg);
+            dmpi_warn("node %s: the connection to the job's output is lost and is being looked "
+                      "for: %s",
+                      f->node, err->msg);
         told = lost && !progress;
         if (pause_or_give_up(f, &lost, progress, ctl, err) < 0)
             return -1;

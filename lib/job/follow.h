@@ -26,12 +26,14 @@ struct dmpi_follow_place {
 struct dmpi_follow {
     // Set by the caller; borrowed.
     struct dmpi_engine *engine;
-    const char *id; // container
+    const char *node; // the engine's, for messages
+    const char *id;   // container
     struct dmpi_streams streams;
     bool once;         // only what there is: do not wait for the job's end
     bool timestamps;   // hand on the time of each entry, too
     int64_t tail;      // so many of the last lines that there are; 0: what comes from now on
     int64_t since_ns;  // what was printed since then; 0: everything
+    bool lost;         // the engine was lost just now: the user is told if it is not there at once
     int64_t find_ms;   // how long a lost engine is looked for; 0: a minute
     uint64_t lines[2]; // of stdout and stderr: lines that the user has by other means,
     uint64_t bytes[2]; // and bytes of the one after

@@ -128,6 +128,7 @@ int dmpi_job_logs(struct dmpi_fleet *fleet, const struct dmpi_member *job,
 {
     struct dmpi_ranklog *ranklog = NULL;
     struct dmpi_follow f = DMPI_FOLLOW_INIT;
+    f.node = dmpi_fleet_name(fleet, job->node);
     f.id = job->id;
     f.streams = *streams;
     f.once = !opts->follow;

@@ -109,6 +109,7 @@ static int create_attached(struct dmpi_run *r, struct dmpi_err *err)
     if (create(r, err) < 0)
         return -1;
     r->stream.engine = r->engine;
+    r->stream.node = dmpi_fleet_name(r->fleet, r->launcher->node);
     r->stream.id = r->id;
     if (dmpi_job_stream_open(&r->stream, r->ctl, err) < 0)
         return dmpi_err_wrap(err, "start the job's container");

@@ -80,6 +80,7 @@ static void set_up(struct dmpi_job_stream *s, const struct dmpi_follow *from)
 {
     s->follow = *from;
     s->follow.engine = s->engine;
+    s->follow.node = s->node;
     s->follow.id = s->id;
     s->follow.streams = (struct dmpi_streams){.out = {.write = deliver_out, .arg = s},
                                               .err = {.write = deliver_err, .arg = s}};
@@ -362,6 +363,7 @@ static int find_end(struct dmpi_job_stream *s, int *code, bool lost, struct dmpi
     if (s->left || (!lost && dmpi_container_wait(s->engine, &ctl, s->id, code, err) == 0))
         return 0;
     dmpi_debug("the job goes on without our connection to it; its output comes from its log");
+    s->follow.lost = lost;
     return follow(s, code, err);
 }
 

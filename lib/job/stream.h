@@ -18,6 +18,7 @@
 struct dmpi_job_stream {
     // Set by the caller; all borrowed.
     struct dmpi_engine *engine;
+    const char *node;   // the engine's, for messages
     const char *id;     // container
     int cancel_fd;      // readable: the job is asked to end; -1: none
     int insist_fd;      // readable: it is killed; -1: none

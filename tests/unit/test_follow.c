@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "engine/engine.h"
@@ -139,6 +140,17 @@ static char *printed(const struct tape *tape, int stream, size_t first, bool tim
     return dmpi_buf_steal(&out);
 }
 
+static void open_fake(struct dmpi_follow *f, const struct fake *fake)
+{
+    struct dmpi_err err = DMPI_ERR_INIT;
+    struct dmpi_endpoint endpoint = {0};
+    if (dmpi_endpoint_parse(&endpoint, fake_url(fake), &err) < 0 ||
+        dmpi_engine_open(&f->engine, &endpoint, NULL, &err) < 0)
+        fail_msg("%s", err.msg);
+    dmpi_endpoint_free(&endpoint);
+    f->id = "c";
+}
+
 // Follows the tape as `f` says, and compares with what was printed from `first` on.
 static void compare(struct tape *tape, const struct dmpi_follow *as, size_t first)
 {
@@ -147,19 +159,14 @@ static void compare(struct tape *tape, const struct dmpi_follow *as, size_t firs
     dmpi_autofree char *want_out = printed(tape, 1, first, as->timestamps);
     dmpi_autofree char *want_err = printed(tape, 2, first, as->timestamps);
     struct dmpi_err err = DMPI_ERR_INIT;
-    struct dmpi_endpoint endpoint = {0};
     struct dmpi_follow f = *as;
     struct fake *fake = fake_start(serve, tape);
     tape->asked = 0;
-    if (dmpi_endpoint_parse(&endpoint, fake_url(fake), &err) < 0 ||
-        dmpi_engine_open(&f.engine, &endpoint, NULL, &err) < 0)
-        fail_msg("%s", err.msg);
-    f.id = "c";
+    open_fake(&f, fake);
     f.streams = (struct dmpi_streams){dmpi_sink_to_buf(&out), dmpi_sink_to_buf(&errors)};
     if (dmpi_follow_run(&f, NULL, &err) < 0)
         fail_msg("cut %zu: %s", tape->cut, err.msg);
     dmpi_engine_close(f.engine);
-    dmpi_endpoint_free(&endpoint);
     fake_stop(fake);
     const char *rest = want_out + as->bytes[0];
     if (strcmp(dmpi_buf_str(&out), rest) != 0)
@@ -224,6 +231,42 @@ static void goes_on_after_others(void **state)
     compare_all(&tape, &f, 5, 3);
 }
 
+static void serve_no_log(struct fake *f, int fd, int n, void *arg)
+{
+    (void)f, (void)n, (void)arg;
+    char line[1024];
+    while (fake_request_line(fd, line, sizeof(line)) && strstr(line, "/_ping"))
+        fake_pong(fd, "1.41");
+}
+
+static void keep_text(enum dmpi_log_level level, const char *text, void *arg)
+{
+    (void)level;
+    dmpi_buf_addf(arg, "%s\n", text);
+}
+
+// Who lost the launcher's node is told which one that is, before the search for it is over.
+static void names_the_node_that_is_lost(void **state)
+{
+    (void)state;
+    DMPI_AUTO(dmpi_buf_free) struct dmpi_buf told = DMPI_BUF_INIT(1 << 20);
+    struct fake *fake = fake_start(serve_no_log, NULL);
+    struct dmpi_follow f = DMPI_FOLLOW_INIT;
+    struct dmpi_err err = DMPI_ERR_INIT;
+    open_fake(&f, fake);
+    f.node = "h0";
+    f.find_ms = 1;
+    f.lost = true; // so that the first vain look is told
+    dmpi_log_set(DMPI_LOG_WARN, keep_text, &told);
+    assert_int_equal(dmpi_follow_run(&f, NULL, &err), -1);
+    dmpi_log_set(DMPI_LOG_WARN, NULL, NULL);
+    assert_int_equal(err.code, DMPI_EUNREACHABLE);
+    assert_non_null(
+        strstr(dmpi_buf_str(&told), "node h0: the connection to the job's output is lost"));
+    dmpi_engine_close(f.engine);
+    fake_stop(fake);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +274,7 @@ int main(void)
         cmocka_unit_test(loses_nothing_when_the_clock_is_set_back),
         cmocka_unit_test(begins_where_told),
         cmocka_unit_test(goes_on_after_others),
+        cmocka_unit_test(names_the_node_that_is_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
