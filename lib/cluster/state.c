@@ -15,6 +15,9 @@
 #include "fleet/parallel.h"
 #include "spec/labels.h"
 
+#define LIST_MS 20000
+#define LOAD_MS 30000 // with what is asked of each job
+
 // --- one container ---------------------------------------------------------------------------
 
 static char *label(const json_t *labels, const char *name)
@@ -175,8 +178,9 @@ static int load_node(struct dmpi_engine *engine, size_t node, void *arg, struct 
                                      : dmpi_xstrdup(DMPI_LABEL_CLUSTER);
     const char *filters[] = {filter, NULL};
     dmpi_json_auto json_t *list = NULL;
-    struct dmpi_ctl within = dmpi_ctl_within(loading->ctl, 30000);
-    if (dmpi_container_list(engine, &within, filters, true, &list, err) != 0)
+    struct dmpi_ctl within = dmpi_ctl_within(loading->ctl, LOAD_MS);
+    struct dmpi_ctl soon = dmpi_ctl_within(loading->ctl, LIST_MS);
+    if (dmpi_container_list(engine, &soon, filters, true, &list, err) != 0)
         return dmpi_err_wrap(err, "list containers");
     found->v = dmpi_xcalloc(json_array_size(list), sizeof(*found->v));
     for (size_t i = 0; i < json_array_size(list); i++) {

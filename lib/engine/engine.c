@@ -10,6 +10,8 @@
 #include "engine/http.h"
 
 #define OPEN_MS 15000
+#define PING_MS 10000 // of these
+#define PAUSE_MS 10000
 
 const char *dmpi_engine_api(const struct dmpi_engine *e)
 {
@@ -81,9 +83,11 @@ static int greet(struct dmpi_engine *e, const struct dmpi_ctl *ctl, struct dmpi_
     struct dmpi_http req = {.method = "GET",
                             .path = "/_ping",
                             .unversioned = true,
+                            .quick = true,
                             .headers = headers,
                             .n_headers = PING_COUNT};
-    int result = dmpi_http_exchange(e, ctl, &req, err);
+    struct dmpi_ctl soon = dmpi_ctl_within(ctl, PING_MS);
+    int result = dmpi_http_exchange(e, &soon, &req, err);
     if (result != 0 && req.status != 0)
         dmpi_err_wrap(err, "%s", dmpi_engine_name(e));
     if (result == 0) {
@@ -102,6 +106,7 @@ int dmpi_engine_open(struct dmpi_engine **out, const struct dmpi_endpoint *ep,
 {
     struct dmpi_ctl soon = dmpi_ctl_within(ctl, OPEN_MS);
     struct dmpi_engine *e = dmpi_xcalloc(1, sizeof *e);
+    e->pause_ms = PAUSE_MS;
     pthread_mutex_init(&e->lock, NULL);
     if (dmpi_transport_open(&e->transport, ep, &soon, err) != 0 || greet(e, &soon, err) != 0) {
         dmpi_engine_close(e);

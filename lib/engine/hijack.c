@@ -310,7 +310,7 @@ static int connect_only(struct dmpi_engine *e, struct dmpi_hijack *h, enum dmpi_
     CURL *easy = h->link->easy;
     curl_easy_setopt(easy, CURLOPT_URL, dmpi_transport_base(e->transport));
     curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
-    if (dmpi_link_drive(h->link, ctl, &code, err) != 0)
+    if (dmpi_link_drive(h->link, ctl, 0, &code, err) != 0)
         return -1;
     if (code == CURLE_OK)
         code = curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &h->fd);

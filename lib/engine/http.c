@@ -151,9 +151,21 @@ static void note_headers(struct dmpi_http *req, CURL *easy)
     }
 }
 
-/* ctl ended the exchange. */
-static int ended_early(struct dmpi_engine *e, const struct dmpi_http *req, struct dmpi_err *err)
+/* Of other methods the engine may send the head long before it has done what it was asked for. */
+static bool is_prompt(const struct dmpi_http *req)
 {
+    return req->quick && strcmp(req->method, "GET") == 0;
+}
+
+/* ctl ended the exchange, or the patience with its answer. */
+static int ended_early(struct dmpi_engine *e, const struct exchange *x, struct dmpi_err *err)
+{
+    const struct dmpi_http *req = x->req;
+    if (err->code == DMPI_ETIMEOUT && is_prompt(req) && dmpi_link_answered(x->link))
+        return dmpi_err_set(err, DMPI_ETIMEOUT,
+                            "the Docker engine at %s does not go on with its answer (%s %s): "
+                            "timed out",
+                            dmpi_engine_name(e), req->method, req->path);
     if (err->code == DMPI_ETIMEOUT)
         return dmpi_err_set(err, DMPI_ETIMEOUT,
                             "the Docker engine at %s does not answer (%s %s): timed out",
@@ -181,10 +193,10 @@ static int exchange(struct dmpi_engine *e, const struct dmpi_ctl *ctl, struct ex
 {
     CURLcode code = CURLE_OK;
     prepare(e, x);
-    int ended = dmpi_link_drive(x->link, ctl, &code, err);
+    int ended = dmpi_link_drive(x->link, ctl, is_prompt(x->req) ? e->pause_ms : 0, &code, err);
     x->req->status = status_of(x->link->easy);
     if (ended != 0)
-        return ended_early(e, x->req, err);
+        return ended_early(e, x, err);
     note_headers(x->req, x->link->easy);
     int result = judge(e, x, code, err);
     curl_multi_remove_handle(x->link->multi, x->link->easy);

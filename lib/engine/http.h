@@ -30,6 +30,7 @@ struct dmpi_engine {
     char api[16];
     char os[32];
     bool podman;
+    int64_t pause_ms;                        /* see dmpi_link_drive; 10 s, less in tests */
     pthread_mutex_t lock;                    /* of what follows */
     struct dmpi_link *idle[DMPI_LANE_COUNT]; /* links whose connection may be used again */
     unsigned n_idle[DMPI_LANE_COUNT];
@@ -52,7 +53,8 @@ struct dmpi_http {
     const struct dmpi_sink *sink;     /* of the answer's body, NULL: dropped */
     enum dmpi_lane lane;
     bool unversioned;
-    bool quick; /* an engine that is well answers this at once: never wait longer than 2 min */
+    bool quick; /* an engine that is well answers this at once: never wait longer than 2 min, and
+                   not for a GET's answer that does not go on */
 
     /* The answer. */
     long status;
@@ -81,9 +83,15 @@ int dmpi_link_take(struct dmpi_engine *e, enum dmpi_lane lane, const struct dmpi
                    struct dmpi_link **out, struct dmpi_err *err);
 void dmpi_link_give(struct dmpi_engine *e, enum dmpi_lane lane, struct dmpi_link *link);
 
-/* Runs the link's transfer to its end; *code is libcurl's verdict. -1: ctl ended it. */
-int dmpi_link_drive(struct dmpi_link *link, const struct dmpi_ctl *ctl, CURLcode *code,
-                    struct dmpi_err *err);
+/*
+ * Runs the link's transfer to its end; *code is libcurl's verdict. -1: ctl ended it, or pause_ms (0: none): an
+ * answer that has begun may take so long, and a millisecond more for each byte.
+ */
+int dmpi_link_drive(struct dmpi_link *link, const struct dmpi_ctl *ctl, int64_t pause_ms,
+                    CURLcode *code, struct dmpi_err *err);
+
+/* Whether something of the answer to the link's transfer has come. */
+bool dmpi_link_answered(const struct dmpi_link *link);
 
 struct dmpi_hijack;
 

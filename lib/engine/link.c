@@ -140,10 +140,35 @@ static CURLcode verdict(struct dmpi_link *link)
     return CURLE_FAILED_INIT;
 }
 
-int dmpi_link_drive(struct dmpi_link *link, const struct dmpi_ctl *ctl, CURLcode *code,
-                    struct dmpi_err *err)
+/* Microseconds from the transfer's start to the first byte of its answer, 0: none has come. */
+static curl_off_t first_byte(const struct dmpi_link *link)
+{
+    curl_off_t us = 0;
+    curl_easy_getinfo(link->easy, CURLINFO_STARTTRANSFER_TIME_T, &us);
+    return us;
+}
+
+bool dmpi_link_answered(const struct dmpi_link *link)
+{
+    return first_byte(link) > 0;
+}
+
+/* ctl, or what is left to an answer that has begun. */
+static struct dmpi_ctl patience(const struct dmpi_link *link, const struct dmpi_ctl *ctl,
+                                int64_t start, int64_t pause_ms)
+{
+    curl_off_t us = pause_ms > 0 ? first_byte(link) : 0, bytes = 0;
+    if (us == 0)
+        return ctl ? *ctl : DMPI_CTL_NONE;
+    curl_easy_getinfo(link->easy, CURLINFO_SIZE_DOWNLOAD_T, &bytes);
+    return dmpi_ctl_within(ctl, start + us / 1000 + pause_ms + bytes - dmpi_now_ms());
+}
+
+int dmpi_link_drive(struct dmpi_link *link, const struct dmpi_ctl *ctl, int64_t pause_ms,
+                    CURLcode *code, struct dmpi_err *err)
 {
     int running = 1;
+    int64_t start = dmpi_now_ms();
     if (dmpi_ctl_check(ctl, err) != 0)
         return -1;
     if (curl_multi_add_handle(link->multi, link->easy) != CURLM_OK)
@@ -153,7 +178,8 @@ int dmpi_link_drive(struct dmpi_link *link, const struct dmpi_ctl *ctl, CURLcode
             return dmpi_err_set(err, DMPI_ESYS, "libcurl fails inside");
         if (!running)
             break;
-        if (link_wait(link, ctl, err) != 0)
+        struct dmpi_ctl left = patience(link, ctl, start, pause_ms);
+        if (link_wait(link, &left, err) != 0)
             return -1;
     }
     *code = verdict(link);

@@ -19,6 +19,7 @@
 #include "engine/containers.h"
 #include "engine/engine.h"
 #include "engine/exec.h"
+#include "engine/http.h"
 #include "engine/images.h"
 #include "unit/fake_engine.h"
 
@@ -216,6 +217,55 @@ static void gives_up_on_silence(void **state)
     close(fds[0]);
     close(fds[1]);
     fake_stop(f);
+}
+
+#define LIST_HEAD "HTTP/1.1 200 OK\r\nContent-Length: 12000\r\n\r\n"
+
+static void drip(struct fake *f, int fd, int n, void *arg)
+{
+    (void)f, (void)n;
+    char line[1024];
+    while (fake_request_line(fd, line, sizeof line)) {
+        if (strstr(line, "/_ping")) {
+            fake_pong(fd, "1.47");
+            continue;
+        }
+        // A byte every 20 ms, so that its head alone takes a second; or two hundred of them.
+        const size_t step = *(size_t *)arg;
+        dmpi_autofree char *answer = dmpi_xasprintf("%s%-11999s]", LIST_HEAD, "[");
+        for (size_t i = 0; i < strlen(answer); i += step) {
+            size_t left = strlen(answer) - i;
+            if (send(fd, answer + i, left < step ? left : step, MSG_NOSIGNAL) < 0)
+                return;
+            usleep(20000);
+        }
+    }
+}
+
+/* An answer that hardly goes on is given up; a slow one that does is waited for. */
+static void gives_up_on_a_dripping_answer(void **state)
+{
+    (void)state;
+    size_t step = 1;
+    dmpi_json_auto json_t *list = NULL;
+    fake = fake_start(drip, &step);
+    OK(open_url(&engine, fake_url(fake), 10000));
+    engine->pause_ms = 300;
+    int64_t begin = dmpi_now_ms();
+    assert_int_equal(dmpi_container_list(engine, CTL(60000), NULL, true, &list, &err), -1);
+    assert_in_range(dmpi_now_ms() - begin, 300, 30000);
+    assert_int_equal(err.code, DMPI_ETIMEOUT);
+    assert_contains(err.msg, "does not go on with its answer (GET /containers/json");
+    stop();
+
+    step = 200;
+    fake = fake_start(drip, &step);
+    OK(open_url(&engine, fake_url(fake), 10000));
+    engine->pause_ms = 500;
+    begin = dmpi_now_ms();
+    OK(dmpi_container_list(engine, CTL(60000), NULL, true, &list, &err));
+    assert_true(dmpi_now_ms() - begin > 500);
+    stop();
 }
 
 static void names_the_socket_that_fails(void **state)
@@ -716,6 +766,7 @@ int main(void)
         cmocka_unit_test(refuses_what_is_too_old),
         cmocka_unit_test(names_what_is_no_engine),
         cmocka_unit_test(gives_up_on_silence),
+        cmocka_unit_test(gives_up_on_a_dripping_answer),
         cmocka_unit_test(names_the_socket_that_fails),
         cmocka_unit_test(reads_answers_cut_anywhere),
         cmocka_unit_test(refuses_wrong_answers),
