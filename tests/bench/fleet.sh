@@ -7,6 +7,7 @@
 
 fleet_hosts=(h0 h1 h2 h3)
 fleet_pids=()
+fleet_pairs=() # where `floor` makes containers, and of which image: a launcher on the first host, a worker on each
 
 fleet_lab() { LAB_NAME=$name LAB_DIR=$tmp/lab LAB_SUBNET=$fleet_subnet LAB_ENGINES=${LAB_ENGINES:-26} compose/lab "$@"; }
 fleet_address() { echo "$fleet_subnet.$((10 + ${1#h}))"; }
@@ -31,6 +32,7 @@ need_fleet() {
             sleep 0.1
         done
     done
+    for host in "${fleet_hosts[0]}" "${fleet_hosts[@]}"; do fleet_pairs+=("$tmp/$host.sock" dockmpi/launcher); done
     cp -r images "$tmp/images"
     mkdir "$tmp/images/small"
     printf 'image: dockmpi/launcher:latest\n' >"$tmp/images/small/image.yaml"
@@ -51,16 +53,14 @@ fleet_do() { "${fleet_tool[@]}" "$1" -f "$tmp/fleet.yaml" "${@:2}" >"$tmp/fleet.
 # up, cold, with the image there, against the same engine calls in parallel over tunnels that are open;
 # the handshake that up needs for its own connections is measured as what `ssh HOST true` takes.
 bench_fleet-up() {
-    local own=() floor=() hand=() i value pairs=() host
+    local own=() floor=() hand=() i value
     need_fleet
     fleet_do image push small
-    pairs=("$tmp/h0.sock" dockmpi/launcher)
-    for host in "${fleet_hosts[@]}"; do pairs+=("$tmp/$host.sock" dockmpi/launcher); done
     for ((i = 0; i <= repeat; i++)); do
         fleet_do down
         sample own "${fleet_tool[@]}" up -f "$tmp/fleet.yaml"
         fleet_do down
-        value=$("$bench/floor" "floor-$name" "${pairs[@]}") || die 'floor failed'
+        value=$("$bench/floor" "floor-$name" "${fleet_pairs[@]}") || die 'floor failed'
         floor+=("${value%% *}")
         sample hand ssh "${fleet_ssh[@]}" "ubuntu@$(fleet_address h1)" true
         [ "$i" -gt 0 ] || { own=() && floor=() && hand=(); }
@@ -83,16 +83,14 @@ fleet_shake() {
 # ps and down against the same engine calls in parallel over tunnels that are open, and the handshakes that the
 # client needs for its own connections.
 bench_faults() {
-    local ps=() down=() list=() remove=() shake=() i begin listed removed pairs=() host
+    local ps=() down=() list=() remove=() shake=() i begin listed removed
     need_fleet
     fleet_do image push small
-    pairs=("$tmp/h0.sock" dockmpi/launcher)
-    for host in "${fleet_hosts[@]}"; do pairs+=("$tmp/$host.sock" dockmpi/launcher); done
     for ((i = 0; i <= repeat; i++)); do
         fleet_do up
         sample ps "${fleet_tool[@]}" ps -f "$tmp/fleet.yaml"
         sample down "${fleet_tool[@]}" down -f "$tmp/fleet.yaml"
-        read -r _ listed removed < <("$bench/floor" "floor-$name" "${pairs[@]}") || die 'floor failed'
+        read -r _ listed removed < <("$bench/floor" "floor-$name" "${fleet_pairs[@]}") || die 'floor failed'
         list+=("$listed") && remove+=("$removed")
         begin=${EPOCHREALTIME/./}
         fleet_shake

@@ -80,12 +80,21 @@ start() {
     pid=$!
 }
 
-# job [ARGUMENT...]: a job of one rank a worker that lasts, until all have come.
+# job [COMMAND]: a job of one rank a worker that does this, or lasts; until all have come.
 job() {
-    start run "$@" -- sh -c 'echo here; sleep 600'
-    wait_until 60 ranks_came "${#hosts[@]}" || note 'the job did not start'
+    start run -- sh -c "echo here; ${1:-sleep 600}"
+    wait_until 60 ranks_came || note 'the job did not start'
 }
-ranks_came() { [ "$(grep -c here "$tmp/out")" -ge "${ranks:-$1}" ]; }
+ranks_came() { [ "$(grep -c here "$tmp/out")" -ge "${ranks:-${#hosts[@]}}" ]; }
+
+# printed LINES PATTERN: that many lines of the job's output are so.
+printed() {
+    local n
+    n=$(grep -c -- "$2" "$tmp/out")
+    [ "$n" = "$1" ] || note "$n of $1 lines '$2' came"
+}
+# ten_a_second LINES: what prints so many, numbered.
+ten_a_second() { echo "i=0; while [ \$i -lt $1 ]; do echo line \$i; i=\$((i + 1)); sleep 0.1; done"; }
 
 # From here on the time counts.
 now_it_happens() { since=$(now); }

@@ -7,8 +7,7 @@ fault client-killed local 0 20 '' "the client of a job is killed (SIGKILL): wait
 client_killed() {
     ranks=2
     up
-    start run -- sh -c 'echo here; sleep 4; echo done'
-    wait_until 60 ranks_came 2 || note 'the job did not start'
+    job 'sleep 4; echo done'
     kill -KILL "$pid"
     wait "$pid" 2>/dev/null
     happens wait

@@ -32,26 +32,24 @@ fault engine-live hosts 0 20 '' "the engine of a worker's host is restarted unde
 engine_live() {
     live_restore h1 true
     up
-    start run -- sh -c 'echo here; sleep 8; echo done'
-    wait_until 60 ranks_came 3 || note 'the job did not start'
+    job 'sleep 8; echo done'
     now_it_happens
     lab engine-stop h1 && lab engine-start h1
     listen
-    [ "$(grep -c 'done' "$tmp/out")" = 3 ] || note 'the output is not complete'
+    printed 3 'done'
     works
     live_restore h1 false
 }
 
-fault engine-live-head hosts 0 20 "connection to the job's output is lost and is being looked for" "the engine of the launcher's host is restarted under running containers (live-restore)"
+fault engine-live-head hosts 0 20 "node h0: the connection to the job's output is lost and is being looked for" "the engine of the launcher's host is restarted under running containers (live-restore)"
 engine_live_head() {
     live_restore h0 true
     up
-    start run -- sh -c 'echo here; i=0; while [ $i -lt 80 ]; do echo line $i; i=$((i + 1)); sleep 0.1; done'
-    wait_until 60 ranks_came 3 || note 'the job did not start'
+    job "$(ten_a_second 80)"
     now_it_happens
     lab engine-stop h0 && lab engine-start h0
     listen
-    [ "$(grep -c '^line [0-9]*$' "$tmp/out")" = 240 ] || note "$(grep -c '^line' "$tmp/out") of 240 lines came"
+    printed 240 '^line [0-9]*$'
     works
     live_restore h0 false
 }
@@ -66,7 +64,7 @@ host_off() {
     up && works
 }
 
-fault host-off-head hosts 125 35 "connection to the job's output is lost and is being looked for" "the launcher's host is powered off"
+fault host-off-head hosts 125 30 "node h0: the connection to the job's output is lost and is being looked for" "the launcher's host is powered off"
 host_off_head() {
     up && job
     now_it_happens

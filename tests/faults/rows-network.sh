@@ -3,7 +3,7 @@
 # What happens to the network.
 # shellcheck disable=SC2034,SC2154 # what row.sh gives, and takes
 
-fault cut hosts '@(125|255)' 30 'worker-1.*h1' "a worker's host loses its network"
+fault cut hosts '@(125|255)' 25 'worker-1.*h1' "a worker's host loses its network"
 cut() {
     up && job
     now_it_happens
@@ -13,7 +13,7 @@ cut() {
     up && works
 }
 
-fault cut-one-way hosts '@(125|255)' 30 'worker-1.*h1' "a worker's host does not hear the launcher's any more"
+fault cut-one-way hosts '@(125|255)' 25 'worker-1.*h1' "a worker's host does not hear the launcher's any more"
 cut_one_way() {
     up && job
     now_it_happens
@@ -21,6 +21,30 @@ cut_one_way() {
     listen
     lab unblock h0 h1
     up && works
+}
+
+fault cut-head hosts 125 30 "node h0: the connection to the job's output is lost and is being looked for" "the launcher's host loses its network"
+cut_head() {
+    up && job
+    now_it_happens
+    lab cut h0
+    listen
+    lab join h0
+    up && works
+}
+
+# The daemons' connections have been idle for so long by then that the kernel asks whether they live.
+fault cut-short hosts 0 40 '' "a worker's host loses its network for eight seconds"
+cut_short() {
+    up
+    job 'sleep 35; echo done'
+    now_it_happens
+    sleep 15
+    lab cut h1
+    sleep 8
+    lab join h1
+    listen
+    printed 3 'done'
 }
 
 fault cut-up hosts 125 25 'node h1' "a host has lost its network when up starts"
@@ -33,14 +57,13 @@ cut_up() {
 fault cut-client hosts 0 40 '' "the client loses the launcher's host for ten seconds"
 cut_client() {
     up
-    start run -- sh -c 'echo here; i=0; while [ $i -lt 150 ]; do echo line $i; i=$((i + 1)); sleep 0.1; done'
-    wait_until 60 ranks_came 3 || note 'the job did not start'
+    job "$(ten_a_second 150)"
     now_it_happens
     on h0 iptables -I INPUT -s "$LAB_SUBNET.1" -j DROP
     sleep 10
     on h0 iptables -D INPUT -s "$LAB_SUBNET.1" -j DROP
     listen
-    [ "$(grep -c '^line [0-9]*$' "$tmp/out")" = 450 ] || note "$(grep -c '^line' "$tmp/out") of 450 lines came"
+    printed 450 '^line [0-9]*$'
 }
 
 fault link-slow hosts 0 30 '' "a host has 2 Mbit/s and 50 ms: up, run"

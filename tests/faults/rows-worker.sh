@@ -12,7 +12,7 @@ worker_killed() {
     up && works
 }
 
-fault worker-paused hosts '@(125|255)' 30 'worker-1.*h1.*paused' "a worker's container is paused"
+fault worker-paused hosts '@(125|255)' 25 'worker-1.*h1.*paused' "a worker's container is paused"
 worker_paused() {
     up && job
     now_it_happens
