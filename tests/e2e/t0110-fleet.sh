@@ -106,7 +106,7 @@ is "$(on_hosts h0 h1 h2)" '' 'leaves nothing anywhere'
 
 # ---- hosts that are still booting -----------------------------------------------------------------
 lab engine-stop h1
-(sleep 4 && lab engine-start h1) &
+(wait_until $E2E_LIMIT grep -q 'waiting for 1 of 3 hosts' "$E2E_TMP/err" && lab engine-start h1) &
 ok 'up --wait' dockmpi up -v -f three.yaml --wait 2m
 like "$err" 'waiting for 1 of 3 hosts: node h1: ' 'says for which host it waits'
 like "$out" '3 of 3 workers ready' 'and goes on when it is there'

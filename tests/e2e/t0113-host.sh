@@ -54,7 +54,6 @@ for nodes in a a,b; do
     kill -TERM $pid
     wait $pid
     is $? 143 "TERM ends exec --host on $nodes" || echo "#   status $?"
-    sleep 0.1
-    ok "and its commands" sh -c '! for p in $(cat pids); do kill -0 $p && echo alive; done 2>/dev/null | grep alive'
+    ok "and its commands" wait_until $E2E_LIMIT sh -c '! for p in $(cat pids); do kill -0 $p && echo alive; done 2>/dev/null | grep alive'
     rm -f pids
 done

@@ -182,19 +182,19 @@ attend --grace 1s ./deaf.sh
 kill -HUP $client
 wait $client
 is $? 129 'a terminal that goes away ends run'
-ok 'wait is possible from elsewhere' env HOME=/nonexistent XDG_CACHE_HOME=/nonexistent timeout 2 "$DOCKMPI" jobs --name "$c" --json
+ok 'wait is possible from elsewhere' env HOME=/nonexistent XDG_CACHE_HOME=/nonexistent "$DOCKMPI" jobs --name "$c" --json
 json 'the job goes on' 'assert [j["state"] for j in r["jobs"] if j["job"] == sys.argv[1]] == ["running"], r' "$job"
 ok 'cancel' dockmpi cancel --name "$c" "$job"
-attend --rm --timeout 8s -- sh -c 'echo up; sleep 2; echo later; exec sleep 600'
+attend --rm --timeout 10s -- sh -c 'echo up; sleep 2; echo later; exec sleep 600'
 kill -KILL $client
 wait $client 2>/dev/null
 code_is 124 'the time of a job ends it also when its client was killed'
 state_is timeout 'which is its state'
 ok 'logs' dockmpi logs --name "$c" "$job"
 like "$out" later 'nothing is missing from its log'
-like "$err" "the job's time of 8 s is over" 'which tells why it ended'
+like "$err" "the job's time of 10 s is over" 'which tells why it ended'
 is "$(left)" '' 'leaves nothing'
-begin --timeout 3s --grace 1s ./deaf.sh
+begin --timeout 6s --grace 1s ./deaf.sh
 to "dockmpi-$c-job-$job" prterun STOP
 code_is 124 'the time of a job whose mpirun is stopped, without a client'
 is "$(left | grep -v 'sleep 60')" '' 'no rank is left'

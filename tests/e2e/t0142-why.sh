@@ -55,7 +55,7 @@ unlike "$out" $'\033' 'names of processes reach no terminal as they are'
 ok 'is canceled' dockmpi cancel --name "$c"
 
 # Noticed by itself: the job prints, then two ranks wait for each other for ever.
-dockmpi run --name "$c" --stall 2 -- sh -c 'echo begins; exec sleep 300' >job.out 2>job.err &
+dockmpi run --name "$c" --stall 5 -- sh -c 'echo begins; exec sleep 300' >job.out 2>job.err &
 job=$!
 if wait_until 60 grep -q 'nothing was printed' job.err; then pass 'run --stall tells'; else fail 'run --stall tells' "$(cat job.err)"; fi
 like "$(cat job.err)" "^dockmpi: job 3: nothing was printed for [0-9ms]+, and every rank sleeps, .*; .dockmpi why --name $c 3. tells more$" \

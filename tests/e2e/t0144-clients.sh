@@ -43,9 +43,8 @@ for after in 0.03 0.2; do
     sleep "$after"
     kill -KILL $! 2>/dev/null
     wait $! 2>/dev/null
-    start=$SECONDS
+    # It would fail if it waited for the other.
     ok "up after one that was killed ($after s)" up 2
-    [ $((SECONDS - start)) -lt 25 ] && pass 'without waiting for it' || fail 'without waiting for it' "$((SECONDS - start)) s"
     ok 'the cluster works' dockmpi run --name "$c" --rm -- sleep 0.3
     [ "$after" = 0.2 ] || dockmpi down --name "$c" >/dev/null 2>&1
 done
