@@ -359,11 +359,11 @@ static int follow(struct dmpi_job_stream *s, int *code, struct dmpi_err *err)
 
 static int find_end(struct dmpi_job_stream *s, int *code, bool lost, struct dmpi_err *err)
 {
-    struct dmpi_ctl ctl = dmpi_ctl_within(NULL, CALL_MS);
+    struct dmpi_ctl ctl = dmpi_ctl_within(NULL, GONE_MS);
     if (s->left || (!lost && dmpi_container_wait(s->engine, &ctl, s->id, code, err) == 0))
         return 0;
     dmpi_debug("the job goes on without our connection to it; its output comes from its log");
-    s->follow.lost = lost;
+    s->follow.lost = true;
     return follow(s, code, err);
 }
 

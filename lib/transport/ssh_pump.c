@@ -14,8 +14,10 @@
 #include "base/text.h"
 #include "transport/ssh_pump_impl.h"
 
-#define KEEPALIVE_MS 15000
-#define SILENCE_MS 50000
+// The kernel does not tell of every network that is gone (DEAD_MS of ssh_session.c). One that is away for 10 s is
+// survived: TCP sends again after 12.6.
+#define KEEPALIVE_MS 3000
+#define SILENCE_MS 18000
 
 void dmpi_ssh_pump_note(struct dmpi_ssh_pump *p, bool dead, const char *what, const char *reason)
 {

@@ -241,7 +241,7 @@ int dmpi_ssh_session_open(struct dmpi_ssh_session *s, const struct dmpi_ssh_conf
         *program = err->code == DMPI_EDENIED;
         return -1;
     }
-    libssh2_keepalive_config(s->ssh, 1, 15);
+    libssh2_keepalive_config(s->ssh, 1, 2); /* at most; the pump says when */
     return 0;
 }
 
