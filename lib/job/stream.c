@@ -21,6 +21,7 @@
 #define IN_SIZE ((size_t)64 * 1024)
 #define CALL_MS ((int64_t)15000) // patience for one call after the user gave up
 #define GONE_MS ((int64_t)2000)  // for an answer that must be on its way
+#define END_MS ((int64_t)4000)   // for the exit code, once the output has ended
 #define SETTLE_MS ((int64_t)20)
 #define LEAVE_MS 300
 
@@ -359,7 +360,7 @@ static int follow(struct dmpi_job_stream *s, int *code, struct dmpi_err *err)
 
 static int find_end(struct dmpi_job_stream *s, int *code, bool lost, struct dmpi_err *err)
 {
-    struct dmpi_ctl ctl = dmpi_ctl_within(NULL, GONE_MS);
+    struct dmpi_ctl ctl = dmpi_ctl_within(NULL, END_MS);
     if (s->left || (!lost && dmpi_container_wait(s->engine, &ctl, s->id, code, err) == 0))
         return 0;
     dmpi_debug("the job goes on without our connection to it; its output comes from its log");

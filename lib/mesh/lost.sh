@@ -10,12 +10,20 @@ suspects() {
     [ -z "$named" ] || { echo "$named"; return; }
     sed -n 's/^# Worker: \([0-9][0-9]*\) .*/\1/p' /etc/dockmpi/job | head -n 64
 }
-# What ssh meets at worker $1. Its words themselves could be anybody's.
+# ask_worker WORKER: true if it answers; otherwise ssh's words in $said.
+ask_worker() {
+    said=$(ssh -o ConnectTimeout=2 -o ServerAliveInterval=1 "worker-$1" true 2>&1 </dev/null)
+}
+# What ssh meets at worker $1. Its words themselves could be anybody's. A container that is just
+# ending still takes connections and drops them: then a second look tells more.
 meet() {
-    said=$(ssh -o ConnectTimeout=2 -o ServerAliveInterval=1 "worker-$1" true 2>&1 </dev/null) && {
-        echo answers
-        return
-    }
+    ask_worker "$1" && { echo answers; return; }
+    case $said in
+    *closed* | *reset*)
+        sleep 1
+        ask_worker "$1" && { echo answers; return; }
+        ;;
+    esac
     case $said in
     *refused*) echo 'its container has ended' ;;
     *'banner exchange'* | *'not responding'*) echo 'it does not answer, its network does: paused, or its host hangs' ;;
