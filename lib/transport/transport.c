@@ -14,7 +14,9 @@ static const struct dmpi_transport_ops *const table[] = {
     &dmpi_transport_ssh,
 };
 
-#define CONNECT_TIMEOUT_MS 10000L
+// Less than an engine has to answer a ping, or a host that is off would be told as an engine that is silent. The fourth
+// SYN goes out after 7 s.
+#define CONNECT_TIMEOUT_MS 8000L
 
 static CURLcode curl_state;
 
