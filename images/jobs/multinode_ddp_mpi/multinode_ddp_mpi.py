@@ -380,6 +380,15 @@ def train(torch, dist, args, place_of, device):
         say(f"done: {size} ranks hold the same weights, loss {loss:.6f}")
 
 
+def leave(dist, backend):
+    """PyTorch's thread for MPI may still hold the last tensor when its collective is over, and the last who
+    holds one needs the interpreter: while that ends, the rank would hang or be aborted. A barrier has none.
+    """
+    if backend == "mpi":
+        dist.barrier()
+    dist.destroy_process_group()
+
+
 def run(args):
     rank, size, local_rank = place()
     import torch
@@ -394,7 +403,7 @@ def run(args):
     if size > SAMPLES:
         give_up(dist, f"{size} ranks are more than the {SAMPLES} samples")
     train(torch, dist, args, (rank, size, local_rank), device)
-    dist.destroy_process_group()
+    leave(dist, backend)
 
 
 def main():
