@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import unittest
 from unittest import mock
 
@@ -174,6 +175,25 @@ class Snapshots(unittest.TestCase):
         self.assertLess(ddp.new_history({}), 2 ** 62)
 
 
+# Who has told others that a collective is over sleeps before he lets go of its tensors.
+SLOW = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <pthread.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+int pthread_cond_broadcast(pthread_cond_t *cond)
+{
+    int (*real)(pthread_cond_t *) =
+        (int (*)(pthread_cond_t *))dlvsym(RTLD_NEXT, "pthread_cond_broadcast", "GLIBC_2.3.2");
+    int rc = real(cond);
+    if (getpid() != (pid_t)syscall(SYS_gettid))
+        usleep(300000);
+    return rc;
+}
+"""
+
+
 @unittest.skipUnless(have_image(), f"{IMAGE} is not there: dockmpi image build cpu")
 class UnderMpirun(unittest.TestCase):
     """One container for all tests: rank and size from mpirun, all ranks on this machine."""
@@ -195,10 +215,11 @@ class UnderMpirun(unittest.TestCase):
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120,
                               check=False)
 
-    def mpirun(self, job, *args, env=(), ranks=2):
+    def mpirun(self, job, *args, env=(), ranks=2, slow=False):
+        preload = ["env", "LD_PRELOAD=/tmp/slow.so"] if slow else []
         settings = ["MASTER_ADDR=127.0.0.1", f"MASTER_PORT={free_port()}", *env]
         return self.run_in("env", *settings, "mpirun", "--allow-run-as-root", "--oversubscribe",
-                           "--bind-to", "none", "-np", str(ranks), "python3",
+                           "--bind-to", "none", "-np", str(ranks), *preload, "python3",
                            f"/jobs/{job}/{job}.py", *args)
 
     def losses(self, run):
@@ -228,6 +249,17 @@ class UnderMpirun(unittest.TestCase):
         done = self.mpirun("multinode_ddp_mpi", "1", "1", "--snapshot", "a.pt")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("nothing to train: 1 of 1 epochs are done", done.stdout)
+
+    def test_threads_that_are_slow_to_let_tensors_go_do_not_abort_the_end(self):
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run(["cc", "-shared", "-fPIC", "-o", f"{folder}/slow.so", "-xc", "-"], input=SLOW, text=True,
+                           check=True)
+            subprocess.run(["docker", "cp", f"{folder}/slow.so", f"{self.container}:/tmp/slow.so"], check=True)
+        first = self.mpirun("multinode_ddp_mpi", "1", "1", "--snapshot", "s.pt")
+        self.assertEqual(first.returncode, 0, first.stderr)
+        again = self.mpirun("multinode_ddp_mpi", "1", "1", "--snapshot", "s.pt", slow=True)
+        self.assertEqual(again.returncode, 0, again.stderr)
+        self.assertIn("nothing to train", again.stdout)
 
     def test_a_damaged_snapshot_ends_all_ranks_with_one_line(self):
         self.run_in("sh", "-c", "echo broken > b.pt")

@@ -11,6 +11,8 @@ broke down while they wrote. `dockmpi run --restart-on-failure` so goes on after
 """
 
 import argparse
+import collections
+import gc
 import hashlib
 import io
 import math
@@ -21,6 +23,10 @@ import traceback
 
 SAMPLES, FEATURES, HIDDEN = 2048, 20, 64
 SEED = 20241
+
+# PyTorch's threads may hold a tensor for a moment after its collective. The last who holds one needs the interpreter:
+# a rank that is just ending would hang or be aborted. So the newest are kept until those threads are gone.
+RECENT = collections.deque(maxlen=8)
 
 
 class JobError(Exception):
@@ -88,6 +94,7 @@ def gather(torch, dist, device, *numbers):
     """What each rank has passed, as lists of integers in the order of ranks. Every rank has to call this."""
     mine = torch.tensor(numbers, dtype=torch.int64, device=device)
     rows = [torch.empty_like(mine) for _ in range(dist.get_world_size())]
+    RECENT.append((rows, mine))
     dist.all_gather(rows, mine)
     return [row.tolist() for row in rows]
 
@@ -247,11 +254,13 @@ def unpack_snapshot(torch, data, path, device="cpu"):
 def broadcast_bytes(torch, dist, device, data, source):
     """The bytes of rank `source`, on every rank."""
     length = torch.tensor([len(data)], dtype=torch.int64, device=device)
+    RECENT.append(length)
     dist.broadcast(length, src=source)
     if dist.get_rank() == source:
         content = torch.frombuffer(bytearray(data), dtype=torch.uint8).to(device)
     else:
         content = torch.empty(length.item(), dtype=torch.uint8, device=device)
+    RECENT.append(content)
     dist.broadcast(content, src=source)
     return content.cpu().numpy().tobytes()
 
@@ -325,6 +334,7 @@ def train_epoch(torch, dist, ddp, optimizer, data, indices, batch_size):
         total += loss.item()
         steps += 1
     mean = torch.tensor([total / steps], dtype=torch.float32, device=inputs.device)
+    RECENT.append(mean)
     dist.all_reduce(mean)
     return mean.item() / dist.get_world_size()
 
@@ -339,6 +349,7 @@ def check_agreement(torch, dist, model):
     """After training all ranks must hold the same weights, to the last bit."""
     weights = torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
     lowest, highest = weights.clone(), weights.clone()
+    RECENT.append((lowest, highest))
     dist.all_reduce(lowest, op=dist.ReduceOp.MIN)
     dist.all_reduce(highest, op=dist.ReduceOp.MAX)
     if not torch.equal(lowest, highest):
@@ -380,12 +391,9 @@ def train(torch, dist, args, place_of, device):
         say(f"done: {size} ranks hold the same weights, loss {loss:.6f}")
 
 
-def leave(dist, backend):
-    """PyTorch's thread for MPI may still hold the last tensor when its collective is over, and the last who
-    holds one needs the interpreter: while that ends, the rank would hang or be aborted. A barrier has none.
-    """
-    if backend == "mpi":
-        dist.barrier()
+def leave(dist):
+    """Without what may hold the group of processes, this waits for PyTorch's threads."""
+    gc.collect()
     dist.destroy_process_group()
 
 
@@ -403,7 +411,7 @@ def run(args):
     if size > SAMPLES:
         give_up(dist, f"{size} ranks are more than the {SAMPLES} samples")
     train(torch, dist, args, (rank, size, local_rank), device)
-    leave(dist, backend)
+    leave(dist)
 
 
 def main():
