@@ -338,7 +338,9 @@ static bool mesh_changed(const struct dmpi_work *work)
 
 static void tell_jobs(struct dmpi_work *work)
 {
-    for (size_t i = 0; mesh_changed(work) && i < work->state.n; i++) {
+    if (!mesh_changed(work))
+        return;
+    for (size_t i = 0; i < work->state.n; i++) {
         const struct dmpi_member *job = &work->state.members[i];
         struct dmpi_err err = DMPI_ERR_INIT;
         if (job->role != DMPI_JOB || !dmpi_member_running(job) || tell_job(work, job, &err) == 0)
