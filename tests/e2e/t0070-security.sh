@@ -83,7 +83,9 @@ def carry(source, target):
         target.sendall(data)
 def relay(server):
     while True:
-        client, engine = server.accept()[0], socket.socket(socket.AF_UNIX)
+        try: client = server.accept()[0]
+        except OSError: return # closed: the program is at its end
+        engine = socket.socket(socket.AF_UNIX)
         engine.connect("/var/run/docker.sock")
         for way in (client, engine), (engine, client): threading.Thread(target=carry, args=way, daemon=True).start()
 def dumps(words, ready):
