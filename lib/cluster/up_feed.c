@@ -134,6 +134,7 @@ static int place(struct dmpi_work *work, struct dmpi_item *item, struct dmpi_err
     if (dmpi_item_worker(item) >= 0)
         return dmpi_key_make(&item->host_key, err) == 0 ? place_worker(work, item, 0, err) : -1;
     work->mesh.launcher_ompi = facts->ompi;
+    work->mesh.launcher_guard = dmpi_mesh_can_guard(facts);
     // The launcher needs no address that workers can dial, so one that is unknown is no error.
     const char *addr = NULL;
     struct dmpi_err ignored = DMPI_ERR_INIT;

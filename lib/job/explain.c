@@ -131,6 +131,7 @@ static int compose(struct live *l, struct dmpi_err *err)
         dmpi_firewall_master_port(&what.master_port, &l->mesh.ports, &facts, l->spec->name, 1,
                                   err) < 0)
         return -1;
+    l->mesh.launcher_guard = false; // by hand no member gets the key for it
     return dmpi_job_compose(&l->command, &what, err);
 }
 

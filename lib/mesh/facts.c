@@ -282,6 +282,8 @@ static int plain_line(struct parser *p, char *line, struct dmpi_err *err)
         f->sshd_penalties = true;
     else if (strcmp(line, "pdeathsig") == 0)
         f->pdeathsig = true;
+    else if (strcmp(line, "guard") == 0)
+        f->guard = true;
     else if (strcmp(line, "mtu") == 0 && p->mtus.n < LIST_MAX)
         dmpi_strv_add(&p->mtus, value);
     else if (strcmp(line, "rdma") == 0 && f->rdma.n < LIST_MAX)

@@ -41,6 +41,7 @@ struct dmpi_facts {
     bool root_locked;                   // root's password field is locked ("!")
     bool sshd_penalties;                // its sshd knows PerSourcePenalties
     bool pdeathsig;                     // it has a setpriv that can set a parent death signal
+    bool guard; // its mpirun and launch daemons can be guarded (images/launcher/guard.c)
     struct dmpi_iface *ifaces;
     size_t n_ifaces;
     int ompi;                       // generation of Open MPI: 4, 5; 0 when unknown

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "base/tar.h"
 
 // After all engines' epochs and before any clock of today, so that tar never complains.
@@ -46,6 +47,22 @@ static void add_key(struct files *f, const char *path, const struct dmpi_key *ke
     add(f, path, DMPI_TAR_FILE, 0600, text.data, text.len);
 }
 
+// Follows from the cluster's key, so that it needs no place of its own; the key does not follow from it.
+static void add_daemon_key(struct files *f, const struct dmpi_key *key)
+{
+    static const char purpose[] = "dockmpi daemon_key";
+    char hex[DMPI_SHA256_HEX];
+    struct dmpi_sha256 h;
+
+    dmpi_sha256_init(&h);
+    dmpi_sha256_update(&h, purpose, sizeof(purpose));
+    dmpi_sha256_update(&h, key->seed, sizeof(key->seed));
+    dmpi_sha256_final_hex(&h, hex);
+    add(f, "etc/dockmpi/daemon_key", DMPI_TAR_FILE, 0600, hex, strlen(hex));
+    dmpi_secret_wipe(hex, sizeof(hex));
+    dmpi_secret_wipe(&h, sizeof(h));
+}
+
 static void begin(struct files *f, struct dmpi_buf *out, struct dmpi_err *err)
 {
     *f = (struct files){.err = err};
@@ -59,12 +76,14 @@ static int finish(struct files *f)
     return f->rc == 0 ? 0 : dmpi_err_wrap(f->err, "files of the mesh");
 }
 
-// What is needed to reach every worker.
+// What is needed to reach every worker, and for mpirun and its launch daemons to know each other.
 static void add_client(struct files *f, const struct dmpi_mesh *mesh)
 {
     dmpi_autofree char *ssh_config = dmpi_mesh_ssh_config(mesh);
 
     add_key(f, "etc/dockmpi/id_ed25519", &mesh->key);
+    add_daemon_key(f, &mesh->key);
+    add_file(f, "etc/dockmpi/daemon", 0644, dmpi_mesh_daemon_sh);
     add_made(f, "etc/dockmpi/known_hosts", 0600, dmpi_mesh_known_hosts(mesh));
     add_file(f, "etc/dockmpi/ssh_config", 0600, ssh_config);
     if (mesh->unprivileged) // there it was linked when the container was made

@@ -43,7 +43,8 @@ char *dmpi_mesh_known_hosts(const struct dmpi_mesh *mesh);
 // alone what is set already.
 char *dmpi_mesh_rank_env(const struct dmpi_mesh_worker *worker, const struct dmpi_facts *facts);
 
-// Constant shell files (mesh/rank.sh, mesh/run-job.sh, mesh/end.sh).
+// Constant shell files (mesh/daemon.sh, mesh/rank.sh, mesh/run-job.sh, mesh/end.sh).
+extern const char dmpi_mesh_daemon_sh[];
 extern const char dmpi_mesh_rank_sh[];
 extern const char dmpi_mesh_end_sh[];
 extern const char dmpi_mesh_run_job_sh[];

@@ -196,12 +196,19 @@ void dmpi_mesh_worker_locate(struct dmpi_mesh_worker *worker, const struct dmpi_
     worker->cpus = facts->cpus;
     worker->ompi = facts->ompi;
     worker->rdma = false;
+    worker->guard = dmpi_mesh_can_guard(facts);
     for (size_t i = 0; found && i < facts->rdma.n; i++) {
         size_t len = strlen(found->name);
 
         worker->rdma = worker->rdma || (strncmp(facts->rdma.v[i], found->name, len) == 0 &&
                                         facts->rdma.v[i][len] == ' ');
     }
+}
+
+bool dmpi_mesh_can_guard(const struct dmpi_facts *facts)
+{
+    return facts->guard && !dmpi_strv_env_get(&facts->env, "PRTE_MCA_prte_launch_agent") &&
+           !dmpi_strv_env_get(&facts->env, "OMPI_MCA_orte_launch_agent");
 }
 
 void dmpi_mesh_launcher_locate(struct dmpi_mesh *mesh, const char *addr,

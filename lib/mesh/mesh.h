@@ -34,6 +34,7 @@ struct dmpi_mesh_worker {
     int ompi;           // generation of its Open MPI, 0: unknown
     int gpus;           // that it sees, of the kind that its image is for; 0: none or unknown
     bool rdma;          // its interface has an RDMA device
+    bool guard;         // its launch daemon can be guarded, see dmpi_mesh_can_guard
 };
 
 struct dmpi_mesh {
@@ -41,6 +42,7 @@ struct dmpi_mesh {
     struct dmpi_key key;                  // the cluster's; all zero when only mesh.json was read
     char *launcher_iface, *launcher_cidr; // of the launcher's node; optional
     int launcher_ompi;                    // generation of its Open MPI, 0: unknown
+    bool launcher_guard;                  // its mpirun can be guarded
     bool unprivileged;                    // its containers run as another user than root
     struct dmpi_ports ports;              // all that listens keeps to these; 0, 0: to none
     struct dmpi_mesh_worker *workers;     // by rising index
@@ -64,11 +66,15 @@ bool dmpi_mesh_drop(struct dmpi_mesh *mesh, int index);
 // Borrowed; NULL when there is none.
 struct dmpi_mesh_worker *dmpi_mesh_find(const struct dmpi_mesh *mesh, int index);
 
-// Sets iface, cidr, mtu, cpus, ompi and rdma of a worker (addr set before) from the facts of its node.
+// Sets iface, cidr, mtu, cpus, ompi, rdma and guard of a worker (addr set before) from the facts of its node.
 void dmpi_mesh_worker_locate(struct dmpi_mesh_worker *worker, const struct dmpi_facts *facts);
 // The same for the launcher, with the data address of its node.
 void dmpi_mesh_launcher_locate(struct dmpi_mesh *mesh, const char *addr,
                                const struct dmpi_facts *facts);
+
+// Whether a member's mpirun or launch daemon can be guarded (images/launcher/guard.c): its image has the library,
+// its kernel does what that asks, and its environment names no launch agent of the user's own.
+bool dmpi_mesh_can_guard(const struct dmpi_facts *facts);
 
 // Whether launcher and workers can form one world: their Open MPI must be of one generation, because the
 // launch daemons of 4 (ORTE) and 5 (PRRTE) do not understand each other. What is unknown fits. launcher

@@ -37,6 +37,8 @@ static json_t *worker_to_json(const struct dmpi_mesh_worker *w)
     dmpi_json_set_int(obj, "ompi", w->ompi);
     dmpi_json_set_int(obj, "gpus", w->gpus);
     dmpi_json_set_int(obj, "rdma", w->rdma);
+    if (w->guard)
+        dmpi_json_set_bool(obj, "guard", true);
     return obj;
 }
 
@@ -56,6 +58,8 @@ json_t *dmpi_mesh_to_json(const struct dmpi_mesh *mesh)
         dmpi_autofree char *ports = dmpi_ports_str(&mesh->ports);
         dmpi_json_set_str(root, "ports", ports);
     }
+    if (mesh->launcher_guard)
+        dmpi_json_set_bool(root, "launcher_guard", true);
     if (mesh->unprivileged)
         dmpi_json_set_bool(root, "unprivileged", true);
     dmpi_json_set(root, "workers", workers);
@@ -112,6 +116,7 @@ static int worker_from_json(struct dmpi_mesh_worker *w, const json_t *obj, const
         *ints[i].to = (int)n;
     }
     w->rdma = rdma != 0;
+    w->guard = dmpi_json_bool(obj, "guard", false);
     return 0;
 }
 
@@ -190,6 +195,7 @@ static int from_root(struct dmpi_mesh *out, const json_t *root, struct dmpi_err 
     }
     if (read_ports(out, root, err) != 0)
         return -1;
+    out->launcher_guard = dmpi_json_bool(root, "launcher_guard", false);
     out->unprivileged = dmpi_json_bool(root, "unprivileged", false);
     return read_launcher(out, root, err);
 }

@@ -14,6 +14,9 @@ fi
 # Debian's mpirun passes on where PMIx has its components, and Open MPI would look for its own there and
 # nowhere else.
 case ${OMPI_MCA_mca_base_component_path:-} in */pmix) unset OMPI_MCA_mca_base_component_path ;; esac
+# For the rank's own mpirun, which is not guarded, they would start daemons that are.
+case ${PRTE_MCA_prte_launch_agent:-} in 'sh /etc/dockmpi/daemon '*) unset PRTE_MCA_prte_launch_agent ;; esac
+case ${OMPI_MCA_orte_launch_agent:-} in 'sh /etc/dockmpi/daemon '*) unset OMPI_MCA_orte_launch_agent ;; esac
 # The job container adds a mark to the plan: then it collects what every rank says about itself.
 _d_mark=
 case $DOCKMPI_PLAN in */*) _d_mark=${DOCKMPI_PLAN##*/} DOCKMPI_PLAN=${DOCKMPI_PLAN%/*} ;; esac

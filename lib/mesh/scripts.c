@@ -4,6 +4,10 @@
 
 // clang-format off
 
+const char dmpi_mesh_daemon_sh[] =
+#include "mesh/daemon.sh.inc"
+    ;
+
 const char dmpi_mesh_rank_sh[] =
 #include "mesh/rank.sh.inc"
     ;

@@ -10,6 +10,7 @@
 #include "base/shquote.h"
 #include "base/text.h"
 #include "mpi/firewall.h"
+#include "mpi/guard.h"
 #include "mpi/hostfile.h"
 #include "mpi/jobfile.h"
 #include "mpi/net.h"
@@ -367,6 +368,7 @@ static int compose(struct composer *c, struct dmpi_err *err)
         if (dmpi_firewall_daemon_env(&out->env, job->mesh, job->master_port, err) != 0)
             return -1;
     }
+    dmpi_guard_env(&out->env, &out->notes, job, &c->layout);
     if (add_argv(c, err) != 0)
         return -1;
     if (job->id) // ssh takes it along

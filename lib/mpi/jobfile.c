@@ -155,7 +155,8 @@ char *dmpi_jobfile(const struct dmpi_mpi_command *command, const struct dmpi_mpi
     dmpi_buf_adds(&out, "DOCKMPI_PLAN=$DOCKMPI_PLAN${DOCKMPI_WORLD:+/$DOCKMPI_WORLD}\n"
                         "unset DOCKMPI_WORLD\n");
     if (!arranges_output(job))
-        dmpi_buf_adds(&out, "[ ! -r " OUTPUT_LIB " ] || export LD_PRELOAD=" OUTPUT_LIB "\n");
+        dmpi_buf_adds(&out, "[ ! -r " OUTPUT_LIB " ] || "
+                            "export LD_PRELOAD=" OUTPUT_LIB "${LD_PRELOAD:+:$LD_PRELOAD}\n");
     dmpi_buf_addf(&out, "exec %s </dev/null\n", words);
     add_workers(&out, job, layout);
     return dmpi_buf_steal(&out);

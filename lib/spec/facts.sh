@@ -22,6 +22,9 @@ facts() {
     x=ted
     command -v "or$x" >/dev/null && echo 'ompi 4'
     command -v "pr$x" >/dev/null && echo 'ompi 5'
+    # Tells whether the node's kernel can do what it does to mpirun (images/launcher/guard.c).
+    x=/usr/lib/dockmpi/guard.so
+    [ -r "$x" ] && DOCKMPI_GUARD=probe LD_PRELOAD=$x cat </dev/null 2>/dev/null
     for d in /dev/kfd /dev/dri/* /dev/nvidia[0-9]* "$@"; do
         [ -c "$d" ] && ls -ln "$d" | { read -r _ _ _ x _ && echo "device $x $d"; }
     done

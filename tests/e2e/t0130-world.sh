@@ -119,7 +119,7 @@ EOT
 ok 'a slow fork' cc -shared -fPIC -o bin/fork.so fork.c
 for w in 0 1; do
     docker exec "dockmpi-$c-worker-$w" sh -c 'mkdir /opt/slow && mv /usr/bin/prted /opt/slow &&
-        printf "#!/bin/sh\nLD_PRELOAD=/usr/local/sbin/fork.so exec /opt/slow/prted \"\$@\"\n" >/usr/bin/prted && chmod 755 /usr/bin/prted'
+        printf "#!/bin/sh\nLD_PRELOAD=/usr/local/sbin/fork.so:\$LD_PRELOAD exec /opt/slow/prted \"\$@\"\n" >/usr/bin/prted && chmod 755 /usr/bin/prted'
 done
 ok 'ranks that end at once are not missed' dockmpi run --name "$c" --timeout 60s -- true
 for w in 0 1; do docker exec "dockmpi-$c-worker-$w" mv /opt/slow/prted /usr/bin/prted; done

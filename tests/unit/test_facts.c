@@ -18,7 +18,7 @@ static const char recorded[] =
     "noise of the image's shell\n"
     "dockmpi: facts 1\n"
     "hostname gpu0\nuid 0\ncpus 0-3,8\nephemeral 32768 60999\n"
-    "sshd /usr/sbin/sshd\npenalties\nmpirun /usr/bin/mpirun\nlocked\nremapped\npdeathsig\n"
+    "sshd /usr/sbin/sshd\npenalties\nmpirun /usr/bin/mpirun\nlocked\nremapped\npdeathsig\nguard\n"
     "ompi 5\ndevice 993 /dev/kfd\ndevice 44 /dev/dri/card0\ndevice 993 /dev/dri/renderD128\n"
     "device 0 /dev/nvidia0\ndevice 0 /dev/nvidia1\ndevice x /dev/odd\ndevice 7\n"
     "mtu docker0 1500\nmtu ens5 9001\nmtu lo 65536\nrdma ens5 mlx5_0\n"
@@ -76,7 +76,7 @@ static void test_recorded(void **state)
     assert_int_equal(f.cpus, 5);
     assert_int_equal(f.local_port_min, 32768);
     assert_int_equal(f.local_port_max, 60999);
-    assert_true(f.sshd_penalties && f.root_locked && f.remapped && f.pdeathsig);
+    assert_true(f.sshd_penalties && f.root_locked && f.remapped && f.pdeathsig && f.guard);
     assert_int_equal(f.ompi, 5);
     assert_int_equal(f.nvidia, 2);
     assert_int_equal(f.amd, 1);

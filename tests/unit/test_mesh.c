@@ -64,7 +64,7 @@ static void make_mesh(struct dmpi_mesh *mesh)
 static void make_facts(struct dmpi_facts *facts)
 {
     static const char text[] =
-        "dockmpi: facts 1\ncpus 0-3\npenalties\npdeathsig\nrdma ens5 mlx5_0\nmtu ens5 9001\n"
+        "dockmpi: facts 1\ncpus 0-3\npenalties\npdeathsig\nguard\nrdma ens5 mlx5_0\nmtu ens5 9001\n"
         "begin route\nens5\t00101FAC\t00000000\t0001\t0\t0\t0\t00F0FFFF\t0\t0\t0\nend\n"
         "begin trie\n|-- 172.31.19.11\nend\n"
         "begin env\nPATH=/opt/bin:/usr/bin\nHOME=/root\nHOSTNAME=x\nSPACED=a b\nSSH_TTY=1\n"
@@ -143,11 +143,14 @@ static void test_json_round_trip(void **state)
     mesh.launcher_iface = dmpi_xstrdup("ens5");
     mesh.launcher_cidr = dmpi_xstrdup("172.31.16.0/20");
     mesh.ports = (struct dmpi_ports){30000, 30199};
+    mesh.launcher_guard = true;
+    mesh.workers[1].guard = true;
     json = dmpi_mesh_to_json(&mesh);
     dmpi_autofree char *text = dmpi_json_dump(json);
     assert_int_equal(dmpi_mesh_from_json(&back, text, strlen(text), &err), 0);
     json_back = dmpi_mesh_to_json(&back);
     assert_true(json_equal(json, json_back));
+    assert_true(back.launcher_guard && back.workers[1].guard && !back.workers[0].guard);
     assert_null(strstr(text, "PRIVATE"));
 }
 
@@ -358,6 +361,36 @@ static void test_rank_env(void **state)
     assert_false(mesh.workers[1].rdma);
 }
 
+// A launch agent of the user's own is not guarded: then nothing is.
+static void test_guard_facts(void **state)
+{
+    static const struct {
+        const char *said, *env;
+        bool can;
+    } rows[] = {
+        {"guard\n", "HOME=/root", true},
+        {"", "HOME=/root", false},
+        {"guard\n", "PRTE_MCA_prte_launch_agent=prted", false},
+        {"guard\n", "OMPI_MCA_orte_launch_agent=orted", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(rows); i++) {
+        DMPI_AUTO(dmpi_facts_free) struct dmpi_facts facts;
+        DMPI_AUTO(dmpi_mesh_free) struct dmpi_mesh mesh;
+        struct dmpi_err err = DMPI_ERR_INIT;
+        dmpi_autofree char *text =
+            dmpi_xasprintf("dockmpi: facts 1\n%sbegin env\n%s\nend\ndockmpi: facts end\n",
+                           rows[i].said, rows[i].env);
+
+        make_mesh(&mesh);
+        assert_int_equal(dmpi_facts_parse(&facts, text, strlen(text), &err), 0);
+        assert_int_equal(dmpi_mesh_can_guard(&facts), rows[i].can);
+        dmpi_mesh_worker_locate(&mesh.workers[0], &facts);
+        assert_int_equal(mesh.workers[0].guard, rows[i].can);
+    }
+}
+
 static int list_entry(const struct dmpi_tar_entry *entry, void *arg, struct dmpi_err *err)
 {
     (void)err;
@@ -381,6 +414,8 @@ static void assert_listing(const struct dmpi_buf *tar, const char *expected)
 
 #define CLIENT_FILES                                                                               \
     "0 0600 0:0 etc/dockmpi/id_ed25519\n"                                                          \
+    "0 0600 0:0 etc/dockmpi/daemon_key\n"                                                          \
+    "0 0644 0:0 etc/dockmpi/daemon\n"                                                              \
     "0 0600 0:0 etc/dockmpi/known_hosts\n"                                                         \
     "0 0600 0:0 etc/dockmpi/ssh_config\n"                                                          \
     "5 0700 0:0 root/.ssh\n"                                                                       \
@@ -427,6 +462,36 @@ static void test_tars(void **state)
     dmpi_buf_clear(&u);
     assert_int_equal(dmpi_mesh_tar_update(&u, &mesh, 7, &err), -1);
     assert_int_equal(err.code, DMPI_ENOTFOUND);
+}
+
+// What follows "daemon_key" in an archive: a block of header, then the content.
+static const char *daemon_key(const struct dmpi_buf *tar)
+{
+    const char *header = memmem(tar->data, tar->len, "etc/dockmpi/daemon_key", 22);
+
+    assert_non_null(header);
+    assert_true((size_t)(header - tar->data) + 512 + 64 <= tar->len);
+    return header + 512;
+}
+
+// The same in all members and at all times; another cluster has another.
+static void test_daemon_key(void **state)
+{
+    DMPI_AUTO(dmpi_mesh_free) struct dmpi_mesh mesh;
+    DMPI_AUTO(dmpi_buf_free) struct dmpi_buf member = DMPI_BUF_INIT_SECRET(DMPI_MESH_TAR_MAX);
+    DMPI_AUTO(dmpi_buf_free) struct dmpi_buf job = DMPI_BUF_INIT_SECRET(DMPI_MESH_TAR_MAX);
+    DMPI_AUTO(dmpi_buf_free) struct dmpi_buf other = DMPI_BUF_INIT_SECRET(DMPI_MESH_TAR_MAX);
+    struct dmpi_err err = DMPI_ERR_INIT;
+
+    (void)state;
+    make_mesh(&mesh);
+    assert_int_equal(dmpi_mesh_tar_update(&member, &mesh, 1, &err), 0);
+    assert_int_equal(dmpi_mesh_tar_job(&job, &mesh, "", "", &err), 0);
+    assert_memory_equal(daemon_key(&member), daemon_key(&job), 65); // 64 digits, then nothing
+    assert_int_equal(strspn(daemon_key(&job), "0123456789abcdef"), 64);
+    mesh.key.seed[0] ^= 1;
+    assert_int_equal(dmpi_mesh_tar_job(&other, &mesh, "", "", &err), 0);
+    assert_memory_not_equal(daemon_key(&other), daemon_key(&job), 64);
 }
 
 // A member's own archive is enough to go on with the cluster.
@@ -524,7 +589,9 @@ int main(void)
         cmocka_unit_test(test_sshd_config),
         cmocka_unit_test(test_unprivileged),
         cmocka_unit_test(test_rank_env),
+        cmocka_unit_test(test_guard_facts),
         cmocka_unit_test(test_tars),
+        cmocka_unit_test(test_daemon_key),
         cmocka_unit_test(test_from_tar),
         cmocka_unit_test(test_self),
     };

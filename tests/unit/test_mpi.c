@@ -272,7 +272,10 @@ static void test_mixed_command(void **state)
     assert_string_equal(
         notes, "image g4ad: tuned by \"ucx\" (images with and without GPUs: UCC cannot sum "
                "what lies in the memory of both); image cpu: tuned by \"ucx\" (as "
-               "the other images of this job)");
+               "the other images of this job); mpirun and its launch daemons take connections "
+               "from anybody: the launcher cannot sign them (image without "
+               "/usr/lib/dockmpi/guard.so, kernel without TCP_MD5SIG, or launch agent set by "
+               "--env)");
     assert_string_equal(dmpi_strv_env_get(&command.env, "OMPI_MCA_oob_tcp_if_include"),
                         "172.31.16.0/20,10.9.0.0/24,192.168.0.0/24");
     dmpi_mpi_command_free(&command);
@@ -323,6 +326,67 @@ static void test_user_wins(void **state)
             assert_null(strstr(env, "_MCA_"));
         }
         dmpi_strv_free(&group.program);
+        dmpi_strv_free(&job.mca);
+    }
+}
+
+// All of a world are guarded or none, and only those with ranks count.
+static void test_guard(void **state)
+{
+    static const struct {
+        bool launcher, zero, one;
+        int np;
+        const char *mca, *arg, *tune;
+        const char *note; // NULL: guarded
+    } rows[] = {
+        {true, true, true, 2, "x=1", NULL, NULL, NULL},
+        {true, true, true, 2, "x=1", NULL, "none", NULL},
+        {true, true, false, 1, "x=1", NULL, NULL, NULL},
+        {true, true, false, 2, "x=1", NULL, NULL, "anybody: worker-1 cannot sign"},
+        {false, true, true, 2, "x=1", NULL, NULL, "anybody: the launcher cannot sign"},
+        {true, true, true, 2, "prte_launch_agent=prted", NULL, NULL, "agent is the user's"},
+        {true, true, true, 2, "orte_launch_agent=orted", NULL, NULL, "agent is the user's"},
+        {true, true, true, 2, "x=1", "--launch-agent", NULL, "agent is the user's"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(rows); i++) {
+        DMPI_AUTO(dmpi_mesh_free) struct dmpi_mesh mesh;
+        DMPI_AUTO(dmpi_mpi_command_free) struct dmpi_mpi_command command;
+        struct dmpi_err err = DMPI_ERR_INIT;
+        struct dmpi_mpi_group group = {.profile = "cpu", .program = words("true")};
+        struct dmpi_mpi_job job = {.mesh = &mesh,
+                                   .groups = &group,
+                                   .n_groups = 1,
+                                   .np = rows[i].np,
+                                   .mca = words(rows[i].mca),
+                                   .tune = rows[i].tune};
+
+        if (rows[i].arg)
+            dmpi_strv_add(&group.mpirun_args, rows[i].arg);
+        make_mesh(&mesh, local, 2);
+        mesh.launcher_guard = rows[i].launcher;
+        mesh.workers[0].guard = rows[i].zero;
+        mesh.workers[1].guard = rows[i].one;
+        assert_int_equal(dmpi_mpi_compose(&command, &job, &err), 0);
+        dmpi_autofree char *notes = dmpi_strv_join(&command.notes, "; ");
+        const char *preload = dmpi_strv_env_get(&command.env, "LD_PRELOAD");
+        const char *agent = dmpi_strv_env_get(&command.env, "PRTE_MCA_prte_launch_agent");
+        if (!strstr(notes, rows[i].note ? rows[i].note : "sign their connections"))
+            fail_msg("row %zu: %s", i, notes);
+        if (rows[i].note) {
+            assert_null(preload);
+            assert_null(agent);
+        } else {
+            assert_string_equal(preload, "/usr/lib/dockmpi/guard.so");
+            assert_string_equal(agent, "sh /etc/dockmpi/daemon prted"); // PRRTE cuts it at a "="
+            assert_string_equal(dmpi_strv_env_get(&command.env, "OMPI_MCA_orte_launch_agent"),
+                                "sh /etc/dockmpi/daemon orted");
+            assert_non_null(
+                strstr(command.job, "LD_PRELOAD=/usr/lib/dockmpi/output.so${LD_PRELOAD:+"));
+        }
+        dmpi_strv_free(&group.program);
+        dmpi_strv_free(&group.mpirun_args);
         dmpi_strv_free(&job.mca);
     }
 }
@@ -400,6 +464,7 @@ int main(void)
         cmocka_unit_test(test_local_command),
         cmocka_unit_test(test_mixed_command),
         cmocka_unit_test(test_user_wins),
+        cmocka_unit_test(test_guard),
         cmocka_unit_test(test_colons),
         cmocka_unit_test(test_refused),
     };

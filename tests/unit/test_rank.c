@@ -81,6 +81,7 @@ static int set_up(void **state)
     if (!mkdtemp(dir) || setenv("DOCKMPI_TMP", dir, 1) != 0)
         return -1;
     put_script("rank", dmpi_mesh_rank_sh);
+    put_script("daemon", dmpi_mesh_daemon_sh);
     put_script("run-job", dmpi_mesh_run_job_sh);
     put_script("end", dmpi_mesh_end_sh);
     return 0;
@@ -113,6 +114,15 @@ static void test_rank_runs(void **state)
           "dockmpi: worker-0 has image cpu, which the job was not planned for\n");
     check("OMPI_MCA_mca_base_component_path=/usr/lib/pmix2/lib/pmix sh rank env | grep -c _path=",
           1, "0\n");
+    check("PRTE_MCA_prte_launch_agent=\"sh $PWD/daemon prted\" "
+          "OMPI_MCA_orte_launch_agent=\"sh $PWD/daemon orted\" sh rank env | grep -c launch_agent",
+          1, "0\n");
+    check("PRTE_MCA_prte_launch_agent=mine sh rank env | grep launch_agent", 0,
+          "PRTE_MCA_prte_launch_agent=mine\n");
+    check("sh daemon sh -c 'echo \"$LD_PRELOAD\" \"$1\"' s 'a b' 2>/dev/null", 0,
+          "/usr/lib/dockmpi/guard.so a b\n");
+    check("LD_PRELOAD=libc.so.6 sh daemon sh -c 'echo $LD_PRELOAD' 2>/dev/null", 0,
+          "/usr/lib/dockmpi/guard.so:libc.so.6\n");
     check("OMPI_MCA_mca_base_component_path=/opt/mine sh rank env | grep _path=", 0,
           "OMPI_MCA_mca_base_component_path=/opt/mine\n");
     check("sh rank sh -c 'exit 7'", 7, "");
