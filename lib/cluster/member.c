@@ -281,23 +281,23 @@ int dmpi_talk_ready(struct dmpi_talk *talk, enum dmpi_ready *out, const struct d
 
 // --- running containers ----------------------------------------------------------------------
 
-static int command(struct dmpi_engine *engine, const char *id, const char *const *argv, size_t n,
-                   const void *input, size_t len, struct dmpi_buf *out, int *code,
-                   struct dmpi_buf *note, const struct dmpi_ctl *ctl, struct dmpi_err *err)
-{
-    struct dmpi_strv args DMPI_AUTO(dmpi_strv_free) = DMPI_STRV_INIT;
-    dmpi_strv_add_array(&args, argv, n);
-    return dmpi_exec_run(engine, ctl, id, &args, input, len, out, note, code, err);
-}
-
 int dmpi_member_put(struct dmpi_engine *engine, const char *id, const char *container,
-                    const void *tar, size_t len, const struct dmpi_ctl *ctl, struct dmpi_err *err)
+                    const struct dmpi_buf *shared, const struct dmpi_buf *own,
+                    const struct dmpi_ctl *ctl, struct dmpi_err *err)
 {
-    static const char *const argv[] = {"tar", "-xpf", "-", "-C", "/"};
+    static const char *const unpack[] = {"tar", "-xpf", "-", "-C", "/"};
+    struct dmpi_strv argv DMPI_AUTO(dmpi_strv_free) = DMPI_STRV_INIT;
     struct dmpi_buf note DMPI_AUTO(dmpi_buf_free) = DMPI_BUF_INIT(NOTE_MAX);
+    struct dmpi_memory rest = {.data = own->data, .len = own->len};
+    const struct dmpi_exec_opts opts = {.argv = &argv, .stdin_open = true};
+    struct dmpi_pump pump = DMPI_PUMP_INIT;
     int code = 0;
-    if (command(engine, id, argv, DMPI_ARRAY_LEN(argv), tar, len, NULL, &code, &note, ctl, err) ==
-        0) {
+    dmpi_strv_add_array(&argv, unpack, DMPI_ARRAY_LEN(unpack));
+    pump.data = shared ? shared->data : NULL;
+    pump.len = shared ? shared->len : 0;
+    pump.source = dmpi_source_from_memory(&rest);
+    pump.streams.err = dmpi_sink_to_buf_capped(&note);
+    if (dmpi_exec_stream(engine, ctl, id, &opts, &pump, &code, err) == 0) {
         if (code == 0)
             return 0;
         dmpi_autofree char *words = last_lines(dmpi_buf_str(&note), note.len);
@@ -311,8 +311,10 @@ static int fetch(struct dmpi_buf *out, struct dmpi_engine *engine, const char *i
                  const char *container, const char *const *argv, size_t n,
                  const struct dmpi_ctl *ctl, struct dmpi_err *err)
 {
+    struct dmpi_strv args DMPI_AUTO(dmpi_strv_free) = DMPI_STRV_INIT;
     int code = 0;
-    if (command(engine, id, argv, n, NULL, 0, out, &code, NULL, ctl, err) != 0)
+    dmpi_strv_add_array(&args, argv, n);
+    if (dmpi_exec_run(engine, ctl, id, &args, NULL, 0, out, NULL, &code, err) != 0)
         return dmpi_err_wrap(err, "container %s: read its files", container);
     if (code != 0)
         return dmpi_err_set(err, DMPI_ENOTFOUND,

@@ -33,7 +33,7 @@ int dmpi_talk_start(struct dmpi_talk **out, struct dmpi_engine *engine, const ch
 // What the container told about its node. Borrowed.
 const struct dmpi_facts *dmpi_talk_facts(const struct dmpi_talk *talk);
 
-// Sends the tar that the container waits for.
+// Sends the tar that the container waits for, or the next part of it.
 int dmpi_talk_feed(struct dmpi_talk *talk, const void *tar, size_t len, const struct dmpi_ctl *ctl,
                    struct dmpi_err *err);
 
@@ -49,9 +49,11 @@ int dmpi_talk_ready(struct dmpi_talk *talk, enum dmpi_ready *out, const struct d
 // Ends the conversation; the container goes on. NULL is fine.
 void dmpi_talk_free(struct dmpi_talk *talk);
 
-// Unpacks a tar over / inside a running container.
+// Unpacks a tar over / inside a running container. It comes in two parts, because most of it is the same for many
+// (dmpi_mesh_shared); shared may be NULL.
 int dmpi_member_put(struct dmpi_engine *engine, const char *id, const char *container,
-                    const void *tar, size_t len, const struct dmpi_ctl *ctl, struct dmpi_err *err);
+                    const struct dmpi_buf *shared, const struct dmpi_buf *own,
+                    const struct dmpi_ctl *ctl, struct dmpi_err *err);
 
 // Reads self.json of a running container. DMPI_ENOTFOUND when it has none: it was restarted or never
 // fed, so it is not ready.

@@ -391,6 +391,7 @@ static void work_free(struct dmpi_work *work)
     free(work->image_ids);
     free(work->image_errs);
     free(work->taken);
+    dmpi_work_unshare(work);
     dmpi_mesh_free(&work->mesh);
     dmpi_decision_free(&work->decision);
     dmpi_state_free(&work->state);

@@ -120,6 +120,7 @@ static int place_worker(struct dmpi_work *work, struct dmpi_item *item, int atte
     worker.gpus = wanted->profile->gpu == DMPI_GPU_AMD      ? facts->amd
                   : wanted->profile->gpu == DMPI_GPU_NVIDIA ? facts->nvidia
                                                             : 0;
+    dmpi_work_unshare(work);
     int rc = dmpi_mesh_put(&work->mesh, &worker, err);
     free(worker.iface);
     free(worker.cidr);
@@ -160,39 +161,96 @@ void dmpi_work_place(struct dmpi_work *work)
     }
 }
 
+// --- what all members are given alike ----------------------------------------------------------
+
+// Freed when the mesh has changed and nobody sends it any more.
+struct dmpi_work_shared {
+    struct dmpi_mesh_shared of;
+    size_t users;
+};
+
+// With the lock held.
+static void drop_shared(struct dmpi_work_shared *shared)
+{
+    if (!shared || --shared->users > 0)
+        return;
+    dmpi_mesh_shared_free(&shared->of);
+    free(shared);
+}
+
+void dmpi_work_unshare(struct dmpi_work *work)
+{
+    drop_shared(DMPI_STEAL(work->shared));
+}
+
+// With the lock held.
+static int take_shared(struct dmpi_work_shared **out, struct dmpi_work *work, struct dmpi_err *err)
+{
+    if (!work->shared) {
+        work->shared = dmpi_xcalloc(1, sizeof(*work->shared));
+        work->shared->users = 1;
+        if (dmpi_mesh_share(&work->shared->of, &work->mesh, err) != 0) {
+            dmpi_work_unshare(work);
+            return -1;
+        }
+    }
+    work->shared->users++;
+    *out = work->shared;
+    return 0;
+}
+
 // --- keys and configuration --------------------------------------------------------------------
 
-typedef int tar_fn(struct dmpi_buf *out, struct dmpi_work *work, struct dmpi_item *item,
-                   struct dmpi_err *err);
+typedef int tar_fn(struct dmpi_buf *out, const struct dmpi_mesh_shared *shared,
+                   const struct dmpi_item *item, struct dmpi_err *err);
 
-static int worker_tar(struct dmpi_buf *out, struct dmpi_work *work, struct dmpi_item *item,
-                      struct dmpi_err *err)
+static int worker_tar(struct dmpi_buf *out, const struct dmpi_mesh_shared *shared,
+                      const struct dmpi_item *item, struct dmpi_err *err)
 {
-    struct dmpi_mesh_local local = {.host_key = &item->host_key,
-                                    .facts = dmpi_talk_facts(item->talk)};
-    return dmpi_mesh_tar_worker(out, &work->mesh, dmpi_item_worker(item), &local, err);
+    const struct dmpi_mesh_local local = {.host_key = &item->host_key,
+                                          .facts = dmpi_talk_facts(item->talk)};
+    return dmpi_mesh_tar_worker(out, shared, dmpi_item_worker(item), &local, err);
 }
 
-static int launcher_tar(struct dmpi_buf *out, struct dmpi_work *work, struct dmpi_item *item,
-                        struct dmpi_err *err)
+static int launcher_tar(struct dmpi_buf *out, const struct dmpi_mesh_shared *shared,
+                        const struct dmpi_item *item, struct dmpi_err *err)
 {
     (void)item;
-    return dmpi_mesh_tar_launcher(out, &work->mesh, err);
+    return dmpi_mesh_tar_launcher(out, shared, err);
 }
 
-static int update_tar(struct dmpi_buf *out, struct dmpi_work *work, struct dmpi_item *item,
-                      struct dmpi_err *err)
+static int update_tar(struct dmpi_buf *out, const struct dmpi_mesh_shared *shared,
+                      const struct dmpi_item *item, struct dmpi_err *err)
 {
-    return dmpi_mesh_tar_update(out, &work->mesh, dmpi_item_worker(item), err);
+    return dmpi_mesh_tar_update(out, shared, dmpi_item_worker(item), err);
+}
+
+// The archive of an item: what it is given like all others, and its own part.
+struct parcel {
+    struct dmpi_work *work;
+    struct dmpi_work_shared *shared;
+    struct dmpi_buf own;
+};
+
+static void parcel_free(struct parcel *parcel)
+{
+    pthread_mutex_lock(&parcel->work->lock);
+    drop_shared(parcel->shared);
+    pthread_mutex_unlock(&parcel->work->lock);
+    dmpi_secret_buf_free(&parcel->own);
 }
 
 // Packs what the mesh is now, and notes in the item which mesh that was.
-static int pack(struct dmpi_buf *out, struct dmpi_work *work, struct dmpi_item *item, tar_fn *tar,
+static int pack(struct parcel *out, struct dmpi_work *work, struct dmpi_item *item, tar_fn *tar,
                 struct dmpi_err *err)
 {
+    *out = (struct parcel){.work = work, .own = DMPI_BUF_INIT_SECRET(DMPI_MESH_TAR_MAX)};
     pthread_mutex_lock(&work->lock);
-    int rc = tar(out, work, item, err);
-    dmpi_mesh_digest(&work->mesh, item->digest);
+    int rc = take_shared(&out->shared, work, err);
+    if (rc == 0) {
+        rc = tar(&out->own, &out->shared->of, item, err);
+        memcpy(item->digest, out->shared->of.digest, sizeof(item->digest));
+    }
     pthread_mutex_unlock(&work->lock);
     return rc;
 }
@@ -200,10 +258,13 @@ static int pack(struct dmpi_buf *out, struct dmpi_work *work, struct dmpi_item *
 static int feed(enum dmpi_ready *out, struct dmpi_work *work, struct dmpi_item *item, tar_fn *tar,
                 const struct dmpi_ctl *ctl, struct dmpi_err *err)
 {
-    struct dmpi_buf text DMPI_AUTO(dmpi_secret_buf_free) = DMPI_BUF_INIT_SECRET(DMPI_MESH_TAR_MAX);
+    struct parcel parcel DMPI_AUTO(parcel_free) = {.work = work};
     dmpi_work_tell(work, item, DMPI_STAGE_FEED, NULL);
-    if (pack(&text, work, item, tar, err) != 0 ||
-        dmpi_talk_feed(item->talk, dmpi_buf_str(&text), text.len, ctl, err) != 0)
+    if (pack(&parcel, work, item, tar, err) != 0)
+        return -1;
+    const struct dmpi_buf *shared = &parcel.shared->of.tar, *own = &parcel.own;
+    if (dmpi_talk_feed(item->talk, shared->data, shared->len, ctl, err) != 0 ||
+        dmpi_talk_feed(item->talk, own->data, own->len, ctl, err) != 0)
         return -1;
     return dmpi_talk_ready(item->talk, out, ctl, err);
 }
@@ -274,8 +335,9 @@ void dmpi_work_feed_workers(struct dmpi_work *work)
     dmpi_work_each(work, is_new_worker, feed_worker);
     for (size_t i = 0; i < work->n; i++) {
         const struct dmpi_item *item = &work->items[i];
-        if (dmpi_item_worker(item) >= 0 && !item->ready)
-            dmpi_mesh_drop(&work->mesh, dmpi_item_worker(item));
+        if (dmpi_item_worker(item) >= 0 && !item->ready &&
+            dmpi_mesh_drop(&work->mesh, dmpi_item_worker(item)))
+            dmpi_work_unshare(work);
     }
 }
 
@@ -299,11 +361,11 @@ static int bring_up_to_date(struct dmpi_work *work, struct dmpi_item *item,
         return feed_launcher(work, item, ctl, err);
     if (strcmp(work->digest, item->digest) == 0)
         return 0;
-    struct dmpi_buf text DMPI_AUTO(dmpi_secret_buf_free) = DMPI_BUF_INIT_SECRET(DMPI_MESH_TAR_MAX);
+    struct parcel parcel DMPI_AUTO(parcel_free) = {.work = work};
     dmpi_work_tell(work, item, DMPI_STAGE_UPDATE, NULL);
-    if (pack(&text, work, item, update_tar, err) != 0 ||
-        dmpi_member_put(engine, item->id, item->step->wanted->container, dmpi_buf_str(&text),
-                        text.len, ctl, err) != 0)
+    if (pack(&parcel, work, item, update_tar, err) != 0 ||
+        dmpi_member_put(engine, item->id, item->step->wanted->container, &parcel.shared->of.tar,
+                        &parcel.own, ctl, err) != 0)
         return -1;
     item->updated = true;
     dmpi_work_tell(work, item, DMPI_STAGE_READY, "knows the changed cluster");
@@ -324,8 +386,7 @@ static int tell_job(struct dmpi_work *work, const struct dmpi_member *job, struc
     if (dmpi_fleet_engine(&engine, work->fleet, job->node, work->ctl, err) != 0 ||
         dmpi_mesh_tar_client(&text, &work->mesh, err) != 0)
         return -1;
-    return dmpi_member_put(engine, job->id, job->container, dmpi_buf_str(&text), text.len, &ctl,
-                           err);
+    return dmpi_member_put(engine, job->id, job->container, NULL, &text, &ctl, err);
 }
 
 static bool mesh_changed(const struct dmpi_work *work)

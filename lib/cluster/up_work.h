@@ -54,10 +54,11 @@ struct dmpi_work {
     struct dmpi_err *image_errs; // one a plan member
     struct dmpi_item *items;     // one a step, in the same order
     size_t n;
-    pthread_mutex_t lock; // guards mesh and taken while items are worked on at once
+    pthread_mutex_t lock; // guards mesh, shared and taken while items are worked on at once
     struct dmpi_mesh mesh;
-    char digest[DMPI_SHA256_HEX]; // of the mesh that every member is to know in the end
-    struct dmpi_port_set *taken;  // one a node: ports of our own workers
+    struct dmpi_work_shared *shared; // of the mesh as it is; NULL: to be made, by up_feed.c
+    char digest[DMPI_SHA256_HEX];    // of the mesh that every member is to know in the end
+    struct dmpi_port_set *taken;     // one a node: ports of our own workers
     pthread_mutex_t progress_lock;
 };
 
@@ -103,6 +104,8 @@ void dmpi_work_undo(struct dmpi_work *work, bool everything);
 // up_feed.c: addresses and ports for the new workers (pure), then keys and configuration for them.
 void dmpi_work_place(struct dmpi_work *work);
 void dmpi_work_feed_workers(struct dmpi_work *work);
+// Drops what was packed of the mesh, because that changes or goes. With the lock held where threads are at work.
+void dmpi_work_unshare(struct dmpi_work *work);
 // The launcher, every member whose mesh is out of date, and the jobs that run.
 void dmpi_work_feed_rest(struct dmpi_work *work);
 

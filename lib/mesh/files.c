@@ -92,14 +92,12 @@ static void add_client(struct files *f, const struct dmpi_mesh *mesh)
     add_file(f, "root/.ssh/config", 0600, ssh_config);
 }
 
-static char *self_json(const struct dmpi_mesh *mesh, int index)
+static char *self_json(const struct dmpi_mesh_shared *shared, int index)
 {
     dmpi_json_auto json_t *self = dmpi_json_new_obj();
-    char digest[DMPI_SHA256_HEX];
 
-    dmpi_mesh_digest(mesh, digest);
-    dmpi_json_set_str(self, "mesh", mesh->id);
-    dmpi_json_set_str(self, "digest", digest);
+    dmpi_json_set_str(self, "mesh", shared->mesh->id);
+    dmpi_json_set_str(self, "digest", shared->digest);
     dmpi_json_set_str(self, "role", index < 0 ? "launcher" : "worker");
     dmpi_json_set_int(self, "index", index);
     return dmpi_json_dump(self);
@@ -112,13 +110,40 @@ static char *mesh_json(const struct dmpi_mesh *mesh)
     return dmpi_json_dump(json);
 }
 
-// The part of a member that follows from the mesh alone. self.json comes last: where it is, the rest
-// is.
-static void add_member(struct files *f, const struct dmpi_mesh *mesh, int index)
+int dmpi_mesh_share(struct dmpi_mesh_shared *out, const struct dmpi_mesh *mesh,
+                    struct dmpi_err *err)
 {
-    add_client(f, mesh);
-    add_made(f, "etc/dockmpi/mesh.json", 0600, mesh_json(mesh));
-    add_file(f, "etc/dockmpi/rank", 0644, dmpi_mesh_rank_sh);
+    struct files f;
+
+    *out = (struct dmpi_mesh_shared){.mesh = mesh, .tar = DMPI_BUF_INIT_SECRET(DMPI_MESH_TAR_MAX)};
+    dmpi_mesh_digest(mesh, out->digest);
+    begin(&f, &out->tar, err);
+    add_client(&f, mesh);
+    add_made(&f, "etc/dockmpi/mesh.json", 0600, mesh_json(mesh));
+    add_file(&f, "etc/dockmpi/rank", 0644, dmpi_mesh_rank_sh);
+    out->writer = f.tar;
+    return f.rc == 0 ? 0 : dmpi_err_wrap(err, "files of the mesh");
+}
+
+void dmpi_mesh_shared_free(struct dmpi_mesh_shared *shared)
+{
+    if (shared)
+        dmpi_secret_buf_free(&shared->tar);
+}
+
+// A member's archive where the shared part of it ends.
+static void go_on(struct files *f, struct dmpi_buf *out, const struct dmpi_mesh_shared *shared,
+                  struct dmpi_err *err)
+{
+    *f = (struct files){.tar = shared->writer, .err = err};
+    f->tar.arg = out;
+}
+
+// self.json comes last: where it is, the rest is.
+static void add_member(struct files *f, const struct dmpi_mesh_shared *shared, int index)
+{
+    const struct dmpi_mesh *mesh = shared->mesh;
+
     if (index >= 0) {
         const struct dmpi_mesh_worker *w = dmpi_mesh_find(mesh, index);
         char *line = dmpi_key_public_line(&mesh->key, "dockmpi");
@@ -127,7 +152,7 @@ static void add_member(struct files *f, const struct dmpi_mesh *mesh, int index)
         add_made(f, "etc/dockmpi/index", 0644, dmpi_xasprintf("%d %s\n", index, w->profile));
         free(line);
     }
-    add_made(f, "etc/dockmpi/self.json", 0600, self_json(mesh, index));
+    add_made(f, "etc/dockmpi/self.json", 0600, self_json(shared, index));
 }
 
 static int check_index(const struct dmpi_mesh *mesh, int index, struct dmpi_err *err)
@@ -137,42 +162,43 @@ static int check_index(const struct dmpi_mesh *mesh, int index, struct dmpi_err 
     return dmpi_err_set(err, DMPI_ENOTFOUND, "worker-%d is not in the mesh", index);
 }
 
-int dmpi_mesh_tar_worker(struct dmpi_buf *out, const struct dmpi_mesh *mesh, int index,
+int dmpi_mesh_tar_worker(struct dmpi_buf *out, const struct dmpi_mesh_shared *shared, int index,
                          const struct dmpi_mesh_local *local, struct dmpi_err *err)
 {
-    const struct dmpi_mesh_worker *w = dmpi_mesh_find(mesh, index);
+    const struct dmpi_mesh_worker *w = dmpi_mesh_find(shared->mesh, index);
     struct files f;
 
     if (!w)
         return dmpi_err_set(err, DMPI_ENOTFOUND, "worker-%d is not in the mesh", index);
-    begin(&f, out, err);
+    go_on(&f, out, shared, err);
     add_key(&f, "etc/dockmpi/host_key", local->host_key);
     add_made(&f, "etc/dockmpi/sshd_config", 0600, dmpi_mesh_sshd_config(w, local->facts));
     add_made(&f, "etc/dockmpi/env", 0600, dmpi_mesh_rank_env(w, local->facts));
-    if (!mesh->unprivileged)
+    if (!shared->mesh->unprivileged)
         add(&f, "run/sshd", DMPI_TAR_DIR, 0755, NULL, 0); // where sshd locks its children in
-    add_member(&f, mesh, index);
+    add_member(&f, shared, index);
     return finish(&f);
 }
 
-int dmpi_mesh_tar_launcher(struct dmpi_buf *out, const struct dmpi_mesh *mesh, struct dmpi_err *err)
+int dmpi_mesh_tar_launcher(struct dmpi_buf *out, const struct dmpi_mesh_shared *shared,
+                           struct dmpi_err *err)
 {
     struct files f;
 
-    begin(&f, out, err);
-    add_member(&f, mesh, -1);
+    go_on(&f, out, shared, err);
+    add_member(&f, shared, -1);
     return finish(&f);
 }
 
-int dmpi_mesh_tar_update(struct dmpi_buf *out, const struct dmpi_mesh *mesh, int index,
+int dmpi_mesh_tar_update(struct dmpi_buf *out, const struct dmpi_mesh_shared *shared, int index,
                          struct dmpi_err *err)
 {
     struct files f;
 
-    if (check_index(mesh, index, err) != 0)
+    if (check_index(shared->mesh, index, err) != 0)
         return -1;
-    begin(&f, out, err);
-    add_member(&f, mesh, index);
+    go_on(&f, out, shared, err);
+    add_member(&f, shared, index);
     return finish(&f);
 }
 

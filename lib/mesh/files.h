@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The files of a member as one tar, to be fed to `tar -xpf - -C /`, with exact owner and mode.
+// The files of a member as a tar, to be fed to `tar -xpf - -C /`, with exact owner and mode.
 // All archives hold the cluster's key: use secret buffers (DMPI_MESH_TAR_MAX bytes are enough).
 #ifndef DMPI_MESH_FILES_H
 #define DMPI_MESH_FILES_H
@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/strv.h"
+#include "base/tar.h"
 #include "mesh/facts.h"
 #include "mesh/mesh.h"
 
@@ -18,16 +19,31 @@ struct dmpi_mesh_local {
     const struct dmpi_facts *facts; // of that worker's container: its environment and interfaces
 };
 
-// Everything a new worker needs, private host key and sshd_config included.
-int dmpi_mesh_tar_worker(struct dmpi_buf *out, const struct dmpi_mesh *mesh, int index,
+// What every member is told of a mesh alike. It grows with the number of workers, so it is packed once and not
+// once for each of them: the archive of a member is this one, which has no end, and then its own part.
+struct dmpi_mesh_shared {
+    const struct dmpi_mesh *mesh; // borrowed; as long as it does not change
+    char digest[DMPI_SHA256_HEX];
+    struct dmpi_buf tar;
+    struct dmpi_tar_writer writer; // from where each member's part goes on
+};
+int dmpi_mesh_share(struct dmpi_mesh_shared *out, const struct dmpi_mesh *mesh,
+                    struct dmpi_err *err);
+void dmpi_mesh_shared_free(struct dmpi_mesh_shared *shared); // wipes the key; NULL is allowed
+
+// A member's own part, and the end of its archive.
+// Of a new worker: with its private host key and sshd_config.
+int dmpi_mesh_tar_worker(struct dmpi_buf *out, const struct dmpi_mesh_shared *shared, int index,
                          const struct dmpi_mesh_local *local, struct dmpi_err *err);
-// The launcher.
-int dmpi_mesh_tar_launcher(struct dmpi_buf *out, const struct dmpi_mesh *mesh,
+// The launcher's.
+int dmpi_mesh_tar_launcher(struct dmpi_buf *out, const struct dmpi_mesh_shared *shared,
                            struct dmpi_err *err);
-// For a member that runs already and whose mesh changed: everything but a worker's host key,
-// sshd_config and environment. index is -1 for the launcher.
-int dmpi_mesh_tar_update(struct dmpi_buf *out, const struct dmpi_mesh *mesh, int index,
+// For a member that runs already and whose mesh changed: without a worker's host key, sshd_config and
+// environment. index is -1 for the launcher.
+int dmpi_mesh_tar_update(struct dmpi_buf *out, const struct dmpi_mesh_shared *shared, int index,
                          struct dmpi_err *err);
+
+// Whole archives.
 // A job container. hostfile and job are the texts made by lib/mpi (dmpi_mpi_command).
 int dmpi_mesh_tar_job(struct dmpi_buf *out, const struct dmpi_mesh *mesh, const char *hostfile,
                       const char *job, struct dmpi_err *err);

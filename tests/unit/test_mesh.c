@@ -313,6 +313,7 @@ static void test_unprivileged(void **state)
     DMPI_AUTO(dmpi_mesh_free) struct dmpi_mesh again = {0};
     DMPI_AUTO(dmpi_facts_free) struct dmpi_facts facts;
     DMPI_AUTO(dmpi_buf_free) struct dmpi_buf tar = DMPI_BUF_INIT_SECRET(DMPI_MESH_TAR_MAX);
+    DMPI_AUTO(dmpi_mesh_shared_free) struct dmpi_mesh_shared shared = {0};
     struct dmpi_err err = DMPI_ERR_INIT;
 
     (void)state;
@@ -326,7 +327,9 @@ static void test_unprivileged(void **state)
     assert_non_null(strstr(sshd, "AllowUsers dockmpi\nPermitRootLogin no\n"));
     assert_non_null(strstr(sshd, "UsePAM no\n"));
     assert_non_null(strstr(ssh, "    User dockmpi\n"));
-    assert_int_equal(dmpi_mesh_tar_launcher(&tar, &mesh, &err), 0);
+    assert_int_equal(dmpi_mesh_share(&shared, &mesh, &err), 0);
+    assert_int_equal(dmpi_mesh_tar_launcher(&tar, &shared, &err), 0);
+    assert_null(memmem(shared.tar.data, shared.tar.len, "root/", 5));
     assert_null(memmem(tar.data, tar.len, "root/", 5));
     dmpi_json_auto json_t *json = dmpi_mesh_to_json(&mesh);
     dmpi_autofree char *text = dmpi_json_dump(json);
@@ -399,16 +402,22 @@ static int list_entry(const struct dmpi_tar_entry *entry, void *arg, struct dmpi
     return 0;
 }
 
-static void assert_listing(const struct dmpi_buf *tar, const char *expected)
+// Of an archive that is in two parts or, where there is nothing shared, in one.
+static void assert_listing(const struct dmpi_mesh_shared *shared, const struct dmpi_buf *tar,
+                           const char *expected)
 {
     DMPI_AUTO(dmpi_buf_free) struct dmpi_buf listing = DMPI_BUF_INIT(65536);
     DMPI_AUTO(dmpi_tar_reader_free) struct dmpi_tar_reader reader;
     const struct dmpi_tar_handler handler = {.entry = list_entry, .arg = &listing};
     struct dmpi_err err = DMPI_ERR_INIT;
+    size_t before = shared ? shared->tar.len : 0;
 
-    assert_int_equal(tar->len % 10240, 0);
+    assert_int_equal((before + tar->len) % 10240, 0);
     dmpi_tar_reader_init(&reader, &handler);
+    if (shared)
+        assert_int_equal(dmpi_tar_reader_feed(&reader, shared->tar.data, before, &err), 0);
     assert_int_equal(dmpi_tar_reader_feed(&reader, tar->data, tar->len, &err), 0);
+    assert_true(dmpi_tar_reader_ended(&reader));
     assert_string_equal(dmpi_buf_str(&listing), expected);
 }
 
@@ -420,6 +429,7 @@ static void assert_listing(const struct dmpi_buf *tar, const char *expected)
     "0 0600 0:0 etc/dockmpi/ssh_config\n"                                                          \
     "5 0700 0:0 root/.ssh\n"                                                                       \
     "0 0600 0:0 root/.ssh/config\n"
+#define SHARED_FILES CLIENT_FILES "0 0600 0:0 etc/dockmpi/mesh.json\n0 0644 0:0 etc/dockmpi/rank\n"
 
 static void test_tars(void **state)
 {
@@ -432,35 +442,39 @@ static void test_tars(void **state)
     DMPI_AUTO(dmpi_buf_free) struct dmpi_buf l = DMPI_BUF_INIT_SECRET(DMPI_MESH_TAR_MAX);
     DMPI_AUTO(dmpi_buf_free) struct dmpi_buf u = DMPI_BUF_INIT_SECRET(DMPI_MESH_TAR_MAX);
     DMPI_AUTO(dmpi_buf_free) struct dmpi_buf j = DMPI_BUF_INIT_SECRET(DMPI_MESH_TAR_MAX);
+    DMPI_AUTO(dmpi_mesh_shared_free) struct dmpi_mesh_shared shared = {0};
 
     (void)state;
     make_mesh(&mesh);
     make_facts(&facts);
     assert_int_equal(dmpi_key_make(&host_key, &err), 0);
-    assert_int_equal(dmpi_mesh_tar_worker(&w, &mesh, 0, &local, &err), 0);
-    assert_listing(&w, "0 0600 0:0 etc/dockmpi/host_key\n"
-                       "0 0600 0:0 etc/dockmpi/sshd_config\n"
-                       "0 0600 0:0 etc/dockmpi/env\n"
-                       "5 0755 0:0 run/sshd\n" CLIENT_FILES "0 0600 0:0 etc/dockmpi/mesh.json\n"
-                       "0 0644 0:0 etc/dockmpi/rank\n"
-                       "0 0600 0:0 etc/dockmpi/authorized_keys\n"
-                       "0 0644 0:0 etc/dockmpi/index\n"
-                       "0 0600 0:0 etc/dockmpi/self.json\n");
-    assert_int_equal(dmpi_mesh_tar_launcher(&l, &mesh, &err), 0);
-    assert_listing(&l, CLIENT_FILES "0 0600 0:0 etc/dockmpi/mesh.json\n"
-                                    "0 0644 0:0 etc/dockmpi/rank\n"
-                                    "0 0600 0:0 etc/dockmpi/self.json\n");
-    assert_int_equal(dmpi_mesh_tar_update(&u, &mesh, 1, &err), 0);
-    assert_null(memmem(u.data, u.len, "sshd_config", 11));
+    assert_int_equal(dmpi_mesh_share(&shared, &mesh, &err), 0);
+    assert_int_equal(dmpi_mesh_tar_worker(&w, &shared, 0, &local, &err), 0);
+    assert_listing(&shared, &w,
+                   SHARED_FILES "0 0600 0:0 etc/dockmpi/host_key\n"
+                                "0 0600 0:0 etc/dockmpi/sshd_config\n"
+                                "0 0600 0:0 etc/dockmpi/env\n"
+                                "5 0755 0:0 run/sshd\n"
+                                "0 0600 0:0 etc/dockmpi/authorized_keys\n"
+                                "0 0644 0:0 etc/dockmpi/index\n"
+                                "0 0600 0:0 etc/dockmpi/self.json\n");
+    assert_int_equal(dmpi_mesh_tar_launcher(&l, &shared, &err), 0);
+    assert_listing(&shared, &l, SHARED_FILES "0 0600 0:0 etc/dockmpi/self.json\n");
+    assert_int_equal(dmpi_mesh_tar_update(&u, &shared, 1, &err), 0);
+    assert_listing(&shared, &u,
+                   SHARED_FILES "0 0600 0:0 etc/dockmpi/authorized_keys\n"
+                                "0 0644 0:0 etc/dockmpi/index\n"
+                                "0 0600 0:0 etc/dockmpi/self.json\n");
     assert_int_equal(dmpi_mesh_tar_job(&j, &mesh, "worker-0 slots=1\n", "true\n", &err), 0);
-    assert_listing(&j, CLIENT_FILES "0 0644 0:0 etc/dockmpi/rank\n"
-                                    "0 0644 0:0 etc/dockmpi/index\n"
-                                    "0 0644 0:0 etc/dockmpi/hostfile\n"
-                                    "0 0600 0:0 etc/dockmpi/job\n"
-                                    "0 0644 0:0 etc/dockmpi/end\n"
-                                    "0 0644 0:0 etc/dockmpi/run-job\n");
+    assert_listing(NULL, &j,
+                   CLIENT_FILES "0 0644 0:0 etc/dockmpi/rank\n"
+                                "0 0644 0:0 etc/dockmpi/index\n"
+                                "0 0644 0:0 etc/dockmpi/hostfile\n"
+                                "0 0600 0:0 etc/dockmpi/job\n"
+                                "0 0644 0:0 etc/dockmpi/end\n"
+                                "0 0644 0:0 etc/dockmpi/run-job\n");
     dmpi_buf_clear(&u);
-    assert_int_equal(dmpi_mesh_tar_update(&u, &mesh, 7, &err), -1);
+    assert_int_equal(dmpi_mesh_tar_update(&u, &shared, 7, &err), -1);
     assert_int_equal(err.code, DMPI_ENOTFOUND);
 }
 
@@ -478,16 +492,16 @@ static const char *daemon_key(const struct dmpi_buf *tar)
 static void test_daemon_key(void **state)
 {
     DMPI_AUTO(dmpi_mesh_free) struct dmpi_mesh mesh;
-    DMPI_AUTO(dmpi_buf_free) struct dmpi_buf member = DMPI_BUF_INIT_SECRET(DMPI_MESH_TAR_MAX);
+    DMPI_AUTO(dmpi_mesh_shared_free) struct dmpi_mesh_shared shared = {0};
     DMPI_AUTO(dmpi_buf_free) struct dmpi_buf job = DMPI_BUF_INIT_SECRET(DMPI_MESH_TAR_MAX);
     DMPI_AUTO(dmpi_buf_free) struct dmpi_buf other = DMPI_BUF_INIT_SECRET(DMPI_MESH_TAR_MAX);
     struct dmpi_err err = DMPI_ERR_INIT;
 
     (void)state;
     make_mesh(&mesh);
-    assert_int_equal(dmpi_mesh_tar_update(&member, &mesh, 1, &err), 0);
+    assert_int_equal(dmpi_mesh_share(&shared, &mesh, &err), 0);
     assert_int_equal(dmpi_mesh_tar_job(&job, &mesh, "", "", &err), 0);
-    assert_memory_equal(daemon_key(&member), daemon_key(&job), 65); // 64 digits, then nothing
+    assert_memory_equal(daemon_key(&shared.tar), daemon_key(&job), 65); // 64 digits, then nothing
     assert_int_equal(strspn(daemon_key(&job), "0123456789abcdef"), 64);
     mesh.key.seed[0] ^= 1;
     assert_int_equal(dmpi_mesh_tar_job(&other, &mesh, "", "", &err), 0);
@@ -502,13 +516,16 @@ static void test_from_tar(void **state)
     DMPI_AUTO(dmpi_mesh_free) struct dmpi_mesh none;
     DMPI_AUTO(dmpi_buf_free) struct dmpi_buf tar = DMPI_BUF_INIT_SECRET(DMPI_MESH_TAR_MAX);
     DMPI_AUTO(dmpi_buf_free) struct dmpi_buf job = DMPI_BUF_INIT_SECRET(DMPI_MESH_TAR_MAX);
+    DMPI_AUTO(dmpi_mesh_shared_free) struct dmpi_mesh_shared shared = {0};
     struct dmpi_err err = DMPI_ERR_INIT;
     char a[DMPI_SHA256_HEX];
     char b[DMPI_SHA256_HEX];
 
     (void)state;
     make_mesh(&mesh);
-    assert_int_equal(dmpi_mesh_tar_launcher(&tar, &mesh, &err), 0);
+    assert_int_equal(dmpi_mesh_share(&shared, &mesh, &err), 0);
+    dmpi_buf_add(&tar, shared.tar.data, shared.tar.len);
+    assert_int_equal(dmpi_mesh_tar_launcher(&tar, &shared, &err), 0);
     assert_int_equal(dmpi_mesh_from_tar(&back, tar.data, tar.len, &err), 0);
     dmpi_mesh_digest(&mesh, a);
     dmpi_mesh_digest(&back, b);
