@@ -92,6 +92,7 @@ static void pass_node(size_t node, void *arg)
     const struct pass *pass = arg;
     struct node_pass on = {.pass = pass, .items = pass->items + pass->first[node]};
     dmpi_parallel(pass->first[node + 1] - pass->first[node], DMPI_NODE_WINDOW, pass_item, &on);
+    dmpi_fleet_rest(pass->work->fleet, node);
 }
 
 void dmpi_work_each(struct dmpi_work *work, bool (*pick)(const struct dmpi_item *item),

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "engine/answer.h"
 #include "engine/http.h"
 
@@ -25,8 +26,16 @@ struct dmpi_hijack {
     bool ended;            /* the other side ended its direction */
     bool half_closed;
     size_t out_pos, out_len; /* bytes of out still to be sent: out_pos..out_len */
-    char out[OUT_SIZE];
+    char *out;
+    size_t out_room; /* OUT_SIZE at most; a connection that only listens has much less */
 };
+
+/* Keys pass through it. */
+static void free_out(struct dmpi_hijack *h)
+{
+    dmpi_secret_free(DMPI_STEAL(h->out), h->out_room);
+    h->out_room = 0;
+}
 
 void dmpi_hijack_close(struct dmpi_hijack *h)
 {
@@ -34,7 +43,7 @@ void dmpi_hijack_close(struct dmpi_hijack *h)
         return;
     dmpi_link_close(h->link);
     dmpi_buf_free(&h->early);
-    explicit_bzero(h->out, sizeof h->out); /* keys pass through it */
+    free_out(h);
     free(h->name);
     free(h);
 }
@@ -130,7 +139,12 @@ ssize_t dmpi_hijack_write_some(struct dmpi_hijack *h, const void *data, size_t n
         return state;
     if (h->half_closed)
         return dmpi_err_set(err, DMPI_EINVAL, "writing after the end of the input");
-    size_t part = n < sizeof h->out ? n : sizeof h->out;
+    size_t part = n < OUT_SIZE ? n : OUT_SIZE;
+    if (part > h->out_room) {
+        free_out(h);
+        h->out = dmpi_xmalloc(part);
+        h->out_room = part;
+    }
     memcpy(h->out, data, part);
     h->out_pos = 0;
     h->out_len = part;

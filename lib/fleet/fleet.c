@@ -111,6 +111,17 @@ void dmpi_fleet_retry(struct dmpi_fleet *fleet, size_t node)
     pthread_mutex_unlock(&slot->lock);
 }
 
+void dmpi_fleet_rest(struct dmpi_fleet *fleet, size_t node)
+{
+    struct slot *slot = &fleet->slots[node];
+    if (fleet->n <= DMPI_FLEET_WINDOW)
+        return;
+    pthread_mutex_lock(&slot->lock);
+    if (slot->engine)
+        dmpi_engine_rest(slot->engine);
+    pthread_mutex_unlock(&slot->lock);
+}
+
 struct each {
     struct dmpi_fleet *fleet;
     bool many; // nodes: they cannot all be worked on at once

@@ -48,6 +48,10 @@ int dmpi_fleet_engine(struct dmpi_engine **out, struct dmpi_fleet *fleet, size_t
 // Forgets a remembered failure to open a node's engine, so that the next use tries again.
 void dmpi_fleet_retry(struct dmpi_fleet *fleet, size_t node);
 
+// Closes the connections of a node that wait for another call where not all nodes can be worked on at once: so memory
+// and descriptors grow with the window and not with the nodes. The next call makes a new one.
+void dmpi_fleet_rest(struct dmpi_fleet *fleet, size_t node);
+
 // What runs on each node. An error needs no node name: dmpi_fleet_each puts it in front.
 typedef int dmpi_fleet_fn(struct dmpi_engine *engine, size_t node, void *arg, struct dmpi_err *err);
 

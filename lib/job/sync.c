@@ -309,6 +309,7 @@ static void sync_item(size_t i, void *arg)
     int rc = sync_target(sync, target, err);
     if (rc < 0 && err->code == DMPI_EENGINE)
         rc = sync_target(sync, target, err);
+    dmpi_fleet_rest(sync->fleet, target->node);
     if (rc < 0)
         dmpi_err_wrap(err, "%s on node %s: put %s into %s", target->alias,
                       dmpi_fleet_name(sync->fleet, target->node), sync->manifest->local,
