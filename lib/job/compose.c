@@ -190,6 +190,7 @@ int dmpi_job_compose(struct dmpi_mpi_command *out, const struct dmpi_compose *wh
         .master_port = what->master_port,
         .tag = opts->tag || opts->output,
         .restarts = opts->restarts,
+        .code = what->code->place,
         .has_stdin = opts->stdin_fd >= 0,
         .cluster = what->cluster,
         .id = what->job,

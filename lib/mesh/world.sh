@@ -10,7 +10,7 @@
 # reason in $dir/verdict.
 
 # What lib/mpi wrote at the head of the job; nothing is collected without "# Ranks:".
-ranks=0 plan='' map='' gpus='' reads='' verify='' restarts=0 ucc='' job='' grace=0 limit=''
+ranks=0 plan='' map='' gpus='' reads='' verify='' restarts=0 files='' ucc='' job='' grace=0 limit=''
 head_of_job() {
     while read -r hash key value && [ "$hash" = '#' ]; do
         case $key in
@@ -24,6 +24,7 @@ head_of_job() {
         Gpus:) gpus=$value ;;
         Verify:) verify=$value ;;
         Restarts:) restarts=$value ;;
+        Code:) files=$value ;;
         Ucc:) ucc=$value ;;
         esac
     done </etc/dockmpi/job

@@ -42,8 +42,10 @@ struct dmpi_mpi_job {
     int master_port;      // for MASTER_PORT; 0: not set
     bool tag;             // each line of output begins with the number of its rank
     int restarts;         // attempts after the first that fails
-    bool has_stdin;       // the job's standard input goes to rank 0
-    const char *cluster;  // for the names of containers
+    const char
+        *code;      // its folder or file, relative to workdir, which each attempt needs; NULL: none
+    bool has_stdin; // the job's standard input goes to rank 0
+    const char *cluster; // for the names of containers
     const char
         *id; // of the job: DOCKMPI_JOB in every rank and DOCKMPI_DAEMON in every launch daemon, for
              // who looks for them; NULL: not set

@@ -65,6 +65,16 @@ static bool wants_ucc(const struct dmpi_mpi_command *command)
     return enable && (strcmp(enable, "1") == 0 || strcmp(enable, "true") == 0);
 }
 
+// The code as words of the shell. A name with the end of a line would end the comment.
+static void add_restarts(struct dmpi_buf *out, const struct dmpi_mpi_job *job)
+{
+    dmpi_buf_addf(out, "# Restarts: %d\n", job->restarts);
+    if (!job->code || !job->workdir || strpbrk(job->code, "\r\n") || strpbrk(job->workdir, "\r\n"))
+        return;
+    dmpi_autofree char *workdir = dmpi_shquote(job->workdir), *code = dmpi_shquote(job->code);
+    dmpi_buf_addf(out, "# Code: %s %s\n", workdir, code);
+}
+
 // What run-job must know to see whether the ranks are where they were planned. Nothing where mpirun
 // arranges the output, because their lines about themselves may go anywhere then.
 static void add_head(struct dmpi_buf *out, const struct dmpi_mpi_command *command,
@@ -74,7 +84,7 @@ static void add_head(struct dmpi_buf *out, const struct dmpi_mpi_command *comman
     if (job->has_stdin)
         dmpi_buf_adds(out, "# Reads standard input.\n");
     if (job->restarts)
-        dmpi_buf_addf(out, "# Restarts: %d\n", job->restarts);
+        add_restarts(out, job);
     if (job->id)
         dmpi_buf_addf(out, "# Job: %s\n# Grace: %lld\n", job->id, (long long)job->grace_ms);
     if (job->timeout_ms)

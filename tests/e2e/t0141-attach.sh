@@ -136,15 +136,20 @@ ok 'cancel' on cancel
 exits 143 'ends it, without that time' on wait rests
 ok 'logs' on logs rests
 like "$err" '^dockmpi: attempt [23] of 3 was not started any more' 'which its log tells'
-# A worker is lost, and replaced before the next attempt.
-t on run -d --restart-on-failure 2 --job-name goes-on -- sh -c 'echo up; [ $DOCKMPI_ATTEMPT -gt 1 ] || exec sleep 600'
+# A worker is lost, and replaced before the next attempt: it gets the job's code, too.
+mkdir 'my job'
+echo 'program: go.sh' >'my job/job.yaml'
+echo 'echo up; [ $DOCKMPI_ATTEMPT -gt 1 ] || exec sleep 600' >'my job/go.sh'
+t on run -d --restart-on-failure 1 --job-name goes-on './my job'
 are_up() { [ "$(on logs goes-on 2>/dev/null | grep -cx up)" -eq 2 ]; }
 wait_until $E2E_LIMIT are_up || fail 'both ranks run'
 docker kill "dockmpi-$c-worker-1" >/dev/null
-hold goes-on
+waits() { on logs goes-on 2>&1 | grep -q 'dockmpi: worker-1: no answer; attempt 2 waits'; }
+ok 'the next attempt waits for it' wait_until $E2E_LIMIT waits
+like "$(on logs goes-on 2>&1)" "run .dockmpi up --name $c.," 'and says what brings it back'
 ok 'up' dockmpi up --name "$c" --workers 2 --image cpu
-docker exec "dockmpi-$c-job-$job" pkill -CONT -x sleep
 ok 'the next attempt finds the new worker' on wait goes-on
+like "$(on jobs)" ' succeeded \(attempt 2 of 2\) ' 'and is the last that is needed'
 exits 2 'not with standard input' on run -i --restart-on-failure 1 -- cat
 
 # Whose output it is. A launcher's image that is older than this is made anew, as the message says.

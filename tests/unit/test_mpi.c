@@ -224,8 +224,19 @@ static void test_local_command(void **state)
              "MASTER_ADDR=127.0.0.1 MASTER_PORT=21000 SECRET=s DOCKMPI_JOB=7 DOCKMPI_PLAN=0-1:1 "
              "DOCKMPI_DAEMON=7");
     assert_non_null(strstr(command.job, "export SECRET=s\n"));
+    assert_null(strstr(command.job, "# Code"));
     assert_non_null(strstr(command.job, "rank python3 train.py 'a b' </dev/null\n"));
     assert_int_equal(command.np, 2);
+    // What later attempts need; a name may not leave its line.
+    job.restarts = 1;
+    job.code = "my job";
+    dmpi_mpi_command_free(&command);
+    assert_int_equal(dmpi_mpi_compose(&command, &job, &err), 0);
+    assert_non_null(strstr(command.job, "# Restarts: 1\n# Code: /work 'my job'\n"));
+    job.code = "my\nreboot";
+    dmpi_mpi_command_free(&command);
+    assert_int_equal(dmpi_mpi_compose(&command, &job, &err), 0);
+    assert_null(strstr(command.job, "reboot"));
     dmpi_strv_free(&group.program);
     dmpi_strv_free(&group.env);
     dmpi_strv_free(&job.env);

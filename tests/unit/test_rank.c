@@ -289,10 +289,65 @@ static void test_job_attempts(void **state)
         check("chmod 755 ssh; PATH=$PWD:$PATH sh -c 'export DOCKMPI_OUTER=$$; exec sh run-job'",
               cases[i].code, cases[i].output);
     }
-    check("sort -u asked; rm asked ssh hostfile", 0, "worker-7 sh -s all 0 5\n");
+    check("sort -u asked; rm asked ssh hostfile", 0,
+          "-o ConnectTimeout=5 worker-7 true\nworker-7 sh -s all 0 5\n");
     check("cmp run.1 run.2 && test -s run.1 && rm run.1 run.2", 0, "");
     check("wc -c <dockmpi-attempts; rm dockmpi-attempts", 0, "9\n"); // a byte for each
     check("ls -d dockmpi-job.* 2>/dev/null | wc -l | tr -d ' '", 0, "0\n");
+}
+
+// A worker that was replaced gets the job's code as it was; one that does not answer is waited for. Each
+// worker is a folder here, and worker-1 refuses as often as "down" has lines.
+static void test_job_musters(void **state)
+{
+    static const char head[] = "# Job: 5\n# Restarts: 1\n# Code: 'the work' 'my job'\n"
+                               "if [ $DOCKMPI_ATTEMPT = 1 ]; then\n"
+                               "rm -rf worker-1; mkdir worker-1\n"
+                               "echo result >'worker-0/the work/my job/result'\n";
+    static const char tail[] =
+        "exit 7\nfi\n"
+        "cat 'worker-1/the work/my job/x'; ls -A 'worker-1/the work/my job'\n"
+        "exit\n"
+        "# Worker: 0 h0 dockmpi-c-worker-0 -\n"
+        "# Worker: 1 h1 dockmpi-c-worker-1 -\n";
+    static const char ended[] =
+        "dockmpi: attempt 1 of 2 ended with exit code 7: the next one begins in 1 s\n";
+    static const struct {
+        const char *limit, *down, *says;
+    } cases[] = {
+        {"600", "", ""},
+        {"600", "seq 3 >down\n",
+         "dockmpi: worker-1: no answer; attempt 2 waits 600 s for a new one: run `dockmpi up "
+         "--name "
+         "c`, with the options that it had\n"},
+    };
+
+    (void)state;
+    put_file("hostfile", "worker-0 slots=1\nworker-1 slots=1\n");
+    put_file("ssh", "#!/bin/sh\n[ \"$1\" != -o ] || shift 2\n"
+                    "[ \"$1\" = worker-0 ] || [ ! -s down ] || { sed -i 1d down; exit 255; }\n"
+                    "cd \"$1\" && shift && exec sh -c \"$*\"\n");
+    put_file("sleep", "#!/bin/sh\nexec /bin/sleep 0.05\n");
+    check("chmod 755 ssh sleep; mkdir -p 'worker-0/the work/my job' worker-1; "
+          "echo code >'worker-0/the work/my job/x'",
+          0, "");
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(cases); i++) {
+        dmpi_autofree char *job = dmpi_xasprintf("%s%s%s", head, cases[i].down, tail);
+        dmpi_autofree char *out = dmpi_xasprintf("%s%scode\nx\n", ended, cases[i].says);
+        dmpi_autofree char *line =
+            dmpi_xasprintf("DOCKMPI_REPAIR=%s PATH=$PWD:$PATH sh run-job", cases[i].limit);
+        put_file("job", job);
+        check(line, 0, out);
+        check("rm 'worker-0/the work/my job/result'; ls -A worker-1/*", 0, "my job\n");
+    }
+    // It is not waited for without end.
+    put_file("job", "# Restarts: 1\nseq 9 >down; exit 7\n");
+    check("DOCKMPI_REPAIR=0 PATH=$PWD:$PATH sh run-job", 7,
+          "dockmpi: attempt 1 of 2 ended with exit code 7: the next one begins in 1 s\n"
+          "dockmpi: worker-1: no answer, attempt 2 begins all the same\n"
+          "dockmpi: attempt 2 of 2 ended with exit code 7: there is no other\n");
+    check("rm -r ssh sleep down hostfile worker-0 worker-1 dockmpi-attempts; ls dockmpi-code", 2,
+          "ls: cannot access 'dockmpi-code': No such file or directory\n");
 }
 
 // A job that is ended before its next attempt does not wait for it: here the pause of a second takes long.
@@ -716,14 +771,14 @@ static void test_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rank_runs),    cmocka_unit_test(test_rank_place),
-        cmocka_unit_test(test_rank_refuses), cmocka_unit_test(test_job_codes),
-        cmocka_unit_test(test_job_lost),     cmocka_unit_test(test_job_streams),
-        cmocka_unit_test(test_job_attempts), cmocka_unit_test(test_job_pause),
-        cmocka_unit_test(test_job_stdin),    cmocka_unit_test(test_job_disk_full),
-        cmocka_unit_test(test_job_stops),    cmocka_unit_test(test_rank_tells),
-        cmocka_unit_test(test_job_world),    cmocka_unit_test(test_job_transport),
-        cmocka_unit_test(test_end),
+        cmocka_unit_test(test_rank_runs),     cmocka_unit_test(test_rank_place),
+        cmocka_unit_test(test_rank_refuses),  cmocka_unit_test(test_job_codes),
+        cmocka_unit_test(test_job_lost),      cmocka_unit_test(test_job_streams),
+        cmocka_unit_test(test_job_musters),   cmocka_unit_test(test_job_attempts),
+        cmocka_unit_test(test_job_pause),     cmocka_unit_test(test_job_stdin),
+        cmocka_unit_test(test_job_disk_full), cmocka_unit_test(test_job_stops),
+        cmocka_unit_test(test_rank_tells),    cmocka_unit_test(test_job_world),
+        cmocka_unit_test(test_job_transport), cmocka_unit_test(test_end),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
