@@ -58,7 +58,8 @@ void dmpi_run_tell(const struct dmpi_run_result *r)
             "job %s: was canceled (by `dockmpi cancel`, `docker stop`, or its engine stopped)",
             r->called);
     if (r->oom_killed)
-        dmpi_out_note("job %s: the engine killed it for want of memory", r->called);
+        dmpi_out_note("job %s: the kernel ended a process in its own container for want of memory",
+                      r->called);
     for (size_t i = 0; i < r->causes.n; i++)
         dmpi_out_note("job %s: %s", r->called, r->causes.v[i]);
 }

@@ -19,6 +19,11 @@ char *dmpi_fate_text(const json_t *inspected)
 {
     const json_t *state = dmpi_json_obj(inspected, "State");
     int code = (int)dmpi_json_int(state, "ExitCode", 0);
+    // The engine says so also of a container that lived on, whatever ended it later.
+    const char *oom = dmpi_json_bool(state, "OOMKilled", false)
+                          ? "; then or earlier the kernel ended a process in it for want of memory "
+                            "(out of memory)"
+                          : "";
 
     if (dmpi_json_bool(state, "Paused", false))
         return dmpi_xstrdup("its container is paused (`docker unpause` there lets it go on)");
@@ -26,11 +31,9 @@ char *dmpi_fate_text(const json_t *inspected)
         return dmpi_xstrdup("its container is being restarted");
     if (dmpi_json_bool(state, "Running", false))
         return NULL;
-    if (dmpi_json_bool(state, "OOMKilled", false))
-        return dmpi_xstrdup("its container was killed for want of memory (out of memory)");
     if (code > 128 && code < 128 + 65)
-        return dmpi_xasprintf("its container was ended by signal %d", code - 128);
-    return dmpi_xasprintf("its container has ended with code %d", code);
+        return dmpi_xasprintf("its container was ended by signal %d%s", code - 128, oom);
+    return dmpi_xasprintf("its container has ended with code %d%s", code, oom);
 }
 
 char *dmpi_fate_ask(struct dmpi_fleet *fleet, size_t node, const char *id,

@@ -287,7 +287,13 @@ static void test_fate(void **state)
         {"{\"Running\": true, \"Paused\": true}",
          "its container is paused (`docker unpause` there lets it go on)"},
         {"{\"Running\": false, \"ExitCode\": 137, \"OOMKilled\": true}",
-         "its container was killed for want of memory (out of memory)"},
+         "its container was ended by signal 9; then or earlier the kernel ended a process in it "
+         "for "
+         "want of memory (out of memory)"},
+        {"{\"Running\": false, \"ExitCode\": 0, \"OOMKilled\": true}",
+         "its container has ended with code 0; then or earlier the kernel ended a process in it "
+         "for "
+         "want of memory (out of memory)"},
         {"{\"Running\": false, \"ExitCode\": 137}", "its container was ended by signal 9"},
         {"{\"Running\": false, \"ExitCode\": 98}", "its container has ended with code 98"},
     };
