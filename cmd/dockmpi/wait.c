@@ -4,8 +4,10 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "job/fate.h"
 #include "jobset.h"
 #include "out.h"
+#include "state.h"
 #include "verbs.h"
 
 static int worst(const struct dmpi_job_end *ends, size_t n)
@@ -28,6 +30,28 @@ static void tell(const struct dmpi_jobset *set, const struct dmpi_job_end *ends)
         else if (strcmp(ends[i].state, "timeout") == 0)
             dmpi_out_note("job %s: canceled after --timeout", dmpi_member_called(set->jobs[i]));
     }
+}
+
+/* What became of the job's workers is asked now that it has ended. That nothing can be learnt is no failure. */
+static void tell_causes(struct dmpi_jobset *set, const struct dmpi_job_end *ends)
+{
+    struct dmpi_state state = {0};
+    struct dmpi_err ignored;
+    bool failed = false;
+    for (size_t i = 0; i < set->n; i++)
+        failed = failed || strcmp(ends[i].state, "failed") == 0;
+    if (failed && dmpi_session_state(&state, &set->session, &ignored) < 0)
+        failed = false;
+    for (size_t i = 0; failed && i < set->n; i++) {
+        struct dmpi_strv causes DMPI_AUTO(dmpi_strv_free) = DMPI_STRV_INIT;
+        const struct dmpi_member *job =
+            dmpi_job_find(&state, set->jobs[i]->cluster, set->jobs[i]->job, &ignored);
+        if (job)
+            dmpi_fates_of(&causes, set->session.fleet, &state, job);
+        for (size_t k = 0; k < causes.n; k++)
+            dmpi_out_note("job %s: %s", dmpi_member_called(set->jobs[i]), causes.v[k]);
+    }
+    dmpi_state_free(&state);
 }
 
 static void print(const struct dmpi_jobset *set, const struct dmpi_job_end *ends)
@@ -59,6 +83,8 @@ static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err
             print(&set, ends);
         else if (rc == 0)
             tell(&set, ends);
+        if (rc == 0 && !common->json)
+            tell_causes(&set, ends);
     }
     dmpi_jobset_close(&set);
     return rc < 0 ? -1 : code;

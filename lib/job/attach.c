@@ -14,15 +14,16 @@
 #include "job/stream.h"
 #include "job/target.h"
 
-// As run does. What became of members that did not run when we came is told by `why`.
+// As run does, and as far as it is still known of a job that had ended.
 static void find_causes(struct dmpi_fleet *fleet, const struct dmpi_state *state,
                         const struct dmpi_member *job, int64_t begun,
                         struct dmpi_run_result *result)
 {
     struct dmpi_targets targets DMPI_AUTO(dmpi_targets_free) = {0};
     struct dmpi_err ignored;
-    if (dmpi_member_running(job) &&
-        dmpi_targets_all(&targets, state, job->cluster, true, &ignored) == 0)
+    if (!dmpi_member_running(job))
+        dmpi_fates_of(&result->causes, fleet, state, job);
+    else if (dmpi_targets_all(&targets, state, job->cluster, true, &ignored) == 0)
         dmpi_fates_after(&result->causes, fleet, &targets, result->exit_code,
                          dmpi_now_ms() - begun);
 }

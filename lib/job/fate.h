@@ -7,6 +7,7 @@
 
 #include "base/ctl.h"
 #include "base/strv.h"
+#include "cluster/state.h"
 #include "job/target.h"
 
 struct dmpi_fleet;
@@ -28,5 +29,10 @@ void dmpi_fates(struct dmpi_strv *out, struct dmpi_fleet *fleet, const struct dm
 // program: mpirun lost a worker (255), a rank was killed (137), a rank did not come (125).
 void dmpi_fates_after(struct dmpi_strv *out, struct dmpi_fleet *fleet,
                       const struct dmpi_targets *targets, int code, int64_t since_ms);
+
+// Of a job that failed so at any time: adds a line for each present worker in which the kernel ended a process for
+// want of memory while the job ran, as far as the engines remember (their last 256 events). Within 4 s.
+void dmpi_fates_of(struct dmpi_strv *out, struct dmpi_fleet *fleet, const struct dmpi_state *state,
+                   const struct dmpi_member *job);
 
 #endif

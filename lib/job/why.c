@@ -152,19 +152,43 @@ static const char *how_ended(const struct dmpi_member *job)
                                            : "has ended";
 }
 
-static void conclude_ended(struct dmpi_why *why)
+static bool has_fault(const struct dmpi_why *why)
+{
+    for (size_t i = 0; i < why->n; i++) {
+        if (why->places[i].fault)
+            return true;
+    }
+    return false;
+}
+
+static char *ended_text(const struct dmpi_member *job, const struct dmpi_strv *causes)
+{
+    dmpi_autofree char *why = dmpi_strv_join(causes, "; ");
+    if (job->exit_code < 0)
+        return dmpi_xasprintf("the job's container is %s", job->state);
+    return dmpi_xasprintf("the job %s with exit code %d%s%s; `dockmpi logs %s` shows what it said",
+                          how_ended(job), job->exit_code, causes->n ? ": " : "", why,
+                          dmpi_member_called(job));
+}
+
+static void conclude_ended(struct dmpi_why *why, struct dmpi_fleet *fleet,
+                           const struct dmpi_state *state)
 {
     const struct dmpi_member *job = why->job;
     struct dmpi_why_verdict *v = &why->verdict;
+    struct dmpi_strv causes DMPI_AUTO(dmpi_strv_free) = DMPI_STRV_INIT;
 
     dmpi_why_judge(v, why->places, why->n, 0);
-    free(v->conclusion);
-    v->conclusion =
-        job->exit_code < 0
-            ? dmpi_xasprintf("the job's container is %s", job->state)
-            : dmpi_xasprintf("the job %s with exit code %d%s; `dockmpi logs %s` shows what it said",
-                             how_ended(job), job->exit_code,
-                             job->oom_killed ? " (out of memory)" : "", dmpi_member_called(job));
+    if (job->oom_killed)
+        dmpi_strv_add(&causes, "the kernel ended a process in the job's own container for want of "
+                               "memory (out of memory)");
+    dmpi_fates_of(&causes, fleet, state, job);
+    // That a container does not run now is no conclusion about a job that has ended.
+    if (has_fault(why))
+        dmpi_strv_take(&v->notes, v->conclusion);
+    else
+        free(v->conclusion);
+    v->conclusion = ended_text(job, &causes);
 }
 
 int dmpi_why_ask(struct dmpi_why *out, struct dmpi_fleet *fleet, const struct dmpi_state *state,
@@ -180,7 +204,7 @@ int dmpi_why_ask(struct dmpi_why *out, struct dmpi_fleet *fleet, const struct dm
     if (out->running)
         dmpi_why_judge(&out->verdict, out->places, out->n, job->ranks);
     else
-        conclude_ended(out);
+        conclude_ended(out, fleet, state);
     read_last(out, fleet, ctl);
     return 0;
 }

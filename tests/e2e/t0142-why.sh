@@ -77,10 +77,26 @@ lost() {
     is "$rc" 255 "$1: 255"
     like "$err" "$3" 'and its job says what happened'
 }
+# A rank that needs more memory than there is, while nobody watches.
+docker update --memory 64m --memory-swap 64m "dockmpi-$c-worker-0" >/dev/null
+ok 'a job that runs out of memory' dockmpi run --name "$c" -d --job-name hungry --np 1 -- tail /dev/zero
+exits 137 'wait' dockmpi wait --name "$c" hungry
+oom='worker-0 on node local: the kernel has ended a process there for want of memory'
+like "$err" "^dockmpi: job hungry: $oom" 'tells why it ended'
+exits 137 'attach' dockmpi attach --name "$c" hungry
+like "$err" "^dockmpi: job hungry: $oom" 'tells it, too'
+ok 'why' dockmpi why --name "$c" hungry
+like "$out" "^job hungry: the job has ended with exit code 137: $oom" 'concludes it'
+
 lost 'a launch daemon that is killed' "in_worker 1 'kill -KILL \$(pgrep prted)'" \
     '^dockmpi: worker-1 on node local was lost: its launch daemon has ended'
 lost 'a worker that is killed' "docker kill dockmpi-$c-worker-1" '^dockmpi: worker-1 on node local was lost: its container has ended'
 like "$err" '^dockmpi: job [0-9]+: worker-1 on node local: its container was ended by signal 9$' 'and the engine why'
 ok 'the log' dockmpi logs --name "$c"
 like "$err" '^dockmpi: worker-1 on node local was lost' 'has it, too'
+docker kill "dockmpi-$c-worker-0" >/dev/null
+ok 'why' dockmpi why --name "$c" hungry
+like "$out" "^job hungry: the job has ended with exit code 137: $oom" 'still tells why a job ended whose worker ended later'
+like "$out" '^worker-0 on node local: its container was ended by signal 9; then or earlier the kernel ended' \
+    'and does not guess who ended that'
 ok 'down' dockmpi down --name "$c"
