@@ -17,10 +17,17 @@ size_t dmpi_state_failed(const struct dmpi_state *state)
     return failed;
 }
 
+/* Of a cluster that has just ended there are still jobs to tell of; what needs its members finds that they are gone. */
+static void use(struct dmpi_session *session, const struct dmpi_state *state)
+{
+    struct dmpi_err ignored;
+    dmpi_ttl_use(session->fleet, state, session->spec.name, dmpi_app_ctl(), &ignored);
+}
+
 int dmpi_session_state(struct dmpi_state *out, struct dmpi_session *session, struct dmpi_err *err)
 {
     if (dmpi_state_load(out, session->fleet, session->spec.name, dmpi_app_ctl(), err) == 0) {
-        dmpi_ttl_use(session->fleet, out, session->spec.name, dmpi_app_ctl());
+        use(session, out);
         return 0;
     }
     if (err->code == DMPI_ECANCELED || dmpi_state_failed(out) == out->n_nodes)
@@ -28,7 +35,7 @@ int dmpi_session_state(struct dmpi_state *out, struct dmpi_session *session, str
     for (size_t i = 0; i < out->n_nodes; i++)
         if (out->errs[i].code != DMPI_OK)
             dmpi_out_note("warning: %s", out->errs[i].msg);
-    dmpi_ttl_use(session->fleet, out, session->spec.name, dmpi_app_ctl());
+    use(session, out);
     return 0;
 }
 

@@ -9,19 +9,24 @@
 
 #include "base/buf.h"
 #include "base/io.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/text.h"
+#include "engine/containers.h"
 #include "engine/exec.h"
 #include "fleet/fleet.h"
 #include "fleet/parallel.h"
 
 #define ASK_MS 10000
 #define ANSWER_MAX 256
+#define MARGIN_MAX_S 30
 
+// A member that is about to end (spec/ttl.sh) is waited for: it ends, and this with it, or it has seen the later end.
 static const char put_off_sh[] =
-    "read -r n _ </proc/uptime && echo $((${n%%.*} + $1)) >/etc/dockmpi/end";
+    "read -r n _ </proc/uptime && echo $((${n%%.*} + $1)) >/etc/dockmpi/end || exit 1\n"
+    "while [ -d /etc/dockmpi/ending ]; do sleep 0.1 2>/dev/null || sleep 1; done";
 static const char tell_sh[] = "read -r e </etc/dockmpi/end && read -r n _ </proc/uptime && "
                               "echo $((e - ${n%%.*}))";
 
@@ -29,6 +34,13 @@ static bool may_end(const struct dmpi_member *m, const char *cluster)
 {
     return m->ttl_s > 0 && m->role != DMPI_JOB && dmpi_member_running(m) &&
            strcmp(m->cluster, cluster) == 0;
+}
+
+// Workers live longer than the launcher, which decides for all; as later_than_launcher of spec/ttl.sh says.
+static int lives(const struct dmpi_member *m)
+{
+    int margin = m->ttl_s / 4 < MARGIN_MAX_S ? m->ttl_s / 4 : MARGIN_MAX_S;
+    return m->role == DMPI_WORKER ? m->ttl_s + margin : m->ttl_s;
 }
 
 static int run_in(struct dmpi_fleet *fleet, const struct dmpi_member *m, const char *script,
@@ -39,7 +51,7 @@ static int run_in(struct dmpi_fleet *fleet, const struct dmpi_member *m, const c
     const char *const words[] = {"/bin/sh", "-c", script, "sh"};
     int code = 0;
     dmpi_strv_add_array(&argv, words, DMPI_ARRAY_LEN(words));
-    dmpi_strv_addf(&argv, "%d", m->ttl_s);
+    dmpi_strv_addf(&argv, "%d", lives(m));
     if (dmpi_fleet_engine(&engine, fleet, m->node, ctl, err) != 0 ||
         dmpi_exec_run(engine, ctl, m->id, &argv, NULL, 0, out, NULL, &code, err) != 0)
         return -1;
@@ -76,12 +88,26 @@ static void note_use(const char *path, const struct dmpi_member *first)
         dmpi_debug("%s", err.msg);
 }
 
+bool dmpi_ttl_noted(const char *cluster)
+{
+    dmpi_autofree char *path = note_path(cluster);
+    return access(path, F_OK) == 0;
+}
+
 void dmpi_ttl_forget(const char *cluster)
 {
     if (!dmpi_text_name_ok(cluster)) // it may be an engine's word: "../x"
         return;
     dmpi_autofree char *path = note_path(cluster);
     unlink(path);
+}
+
+int dmpi_ttl_over(const char *cluster, struct dmpi_err *err)
+{
+    return dmpi_err_set(err, DMPI_ENOTFOUND,
+                        "cluster %s is not up any more: nobody used it for as long as `up --ttl` "
+                        "says, or somebody ended it; start it with `dockmpi up`",
+                        cluster);
 }
 
 // --- putting off ---------------------------------------------------------------------------------
@@ -91,41 +117,62 @@ struct using
     struct dmpi_fleet *fleet;
     const struct dmpi_member **members;
     size_t n;
-    bool *done;
+    bool *done, *ended;
     const struct dmpi_ctl *ctl;
 };
+
+// Whether the container has ended, or is about to go.
+static bool has_ended(struct dmpi_fleet *fleet, const struct dmpi_member *m,
+                      const struct dmpi_ctl *ctl)
+{
+    struct dmpi_engine *engine = NULL;
+    struct dmpi_err err = DMPI_ERR_INIT;
+    dmpi_json_auto json_t *info = NULL;
+    if (dmpi_fleet_engine(&engine, fleet, m->node, ctl, &err) != 0)
+        return false;
+    if (dmpi_container_inspect(engine, ctl, m->id, &info, &err) != 0)
+        return err.code == DMPI_ENOTFOUND;
+    return !dmpi_json_bool(dmpi_json_obj(info, "State"), "Running", true);
+}
 
 static void put_off(size_t i, void *arg)
 {
     const struct using *u = arg;
     struct dmpi_err err = DMPI_ERR_INIT;
     u->done[i] = run_in(u->fleet, u->members[i], put_off_sh, NULL, u->ctl, &err) == 0;
+    u->ended[i] = !u->done[i] && has_ended(u->fleet, u->members[i], u->ctl);
     if (!u->done[i])
         dmpi_debug("the end of %s was not put off: %s", u->members[i]->container, err.msg);
 }
 
-void dmpi_ttl_use(struct dmpi_fleet *fleet, const struct dmpi_state *state, const char *cluster,
-                  const struct dmpi_ctl *ctl)
+int dmpi_ttl_use(struct dmpi_fleet *fleet, const struct dmpi_state *state, const char *cluster,
+                 const struct dmpi_ctl *ctl, struct dmpi_err *err)
 {
     dmpi_autofree const struct dmpi_member **members = dmpi_xcalloc(state->n, sizeof(*members));
     dmpi_autofree bool *done = dmpi_xcalloc(state->n, sizeof(*done));
     struct dmpi_ctl within = dmpi_ctl_within(ctl, ASK_MS);
-    struct using u = {.fleet = fleet, .members = members, .done = done, .ctl = &within};
+    dmpi_autofree bool *ended = dmpi_xcalloc(state->n, sizeof(*ended));
+    struct using u = {
+        .fleet = fleet, .members = members, .done = done, .ended = ended, .ctl = &within};
     for (size_t i = 0; i < state->n; i++) {
         if (may_end(&state->members[i], cluster))
             members[u.n++] = &state->members[i];
     }
     if (u.n == 0)
-        return;
+        return 0;
     dmpi_autofree char *path = note_path(cluster);
     if (used_lately(path, members[0]))
-        return;
+        return 0;
     dmpi_parallel(u.n, DMPI_FLEET_WINDOW, put_off, &u);
     bool all = true;
-    for (size_t i = 0; i < u.n; i++)
+    for (size_t i = 0; i < u.n; i++) {
+        if (ended[i])
+            return dmpi_ttl_over(cluster, err);
         all = all && done[i];
+    }
     if (all)
         note_use(path, members[0]);
+    return 0;
 }
 
 int64_t dmpi_ttl_left(struct dmpi_fleet *fleet, const struct dmpi_state *state, const char *cluster,

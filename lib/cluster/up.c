@@ -303,9 +303,10 @@ static int run(struct dmpi_work *work, struct dmpi_err *err)
     bool everything = rc != 0 || (head && head->made && !head->ready);
     if (rc == 0) {
         dmpi_unstarted_drop(work->fleet, &work->state, work->spec->name, work->ctl);
-        dmpi_ttl_use(work->fleet, &work->state, work->spec->name, work->ctl);
         tell_network(work);
         rc = judge(work, err);
+        if (rc == 0)
+            rc = dmpi_ttl_use(work->fleet, &work->state, work->spec->name, work->ctl, err);
     }
     dmpi_work_undo(work, everything);
     return rc;

@@ -40,13 +40,25 @@ static int load_state(struct dmpi_run *r, struct dmpi_err *err)
     return 0;
 }
 
+// Of a cluster that has a time to live the launcher ends first, and is removed at its end.
+static bool is_over(const struct dmpi_run *r, const struct dmpi_member *worker)
+{
+    const struct dmpi_member *l = r->launcher;
+    if (l)
+        return l->ttl_s && !dmpi_member_running(l) && strcmp(l->state, "paused") != 0;
+    return worker ? worker->ttl_s > 0 : dmpi_ttl_noted(r->spec->name);
+}
+
 static int find_cluster(struct dmpi_run *r, struct dmpi_err *err)
 {
     const char *name = r->spec->name;
     if (load_state(r, err) < 0)
         return -1;
+    const struct dmpi_member *worker = dmpi_state_worker(&r->state, name, 0);
     r->launcher = dmpi_state_launcher(&r->state, name);
-    if (!r->launcher && dmpi_state_worker(&r->state, name, 0))
+    if (is_over(r, worker))
+        return dmpi_ttl_over(name, err);
+    if (!r->launcher && worker)
         return dmpi_err_set(
             err, DMPI_ENOTFOUND,
             "cluster %s has lost its launcher: run `dockmpi up` as before to repair it", name);
@@ -56,7 +68,8 @@ static int find_cluster(struct dmpi_run *r, struct dmpi_err *err)
     if (dmpi_targets_all(&r->targets, &r->state, name, true, err) < 0 ||
         dmpi_fleet_engine(&r->engine, r->fleet, r->launcher->node, r->ctl, err) < 0)
         return -1;
-    dmpi_ttl_use(r->fleet, &r->state, name, r->ctl);
+    if (dmpi_ttl_use(r->fleet, &r->state, name, r->ctl, err) < 0)
+        return -1;
     return dmpi_container_inspect(r->engine, r->ctl, r->launcher->id, &r->inspected, err);
 }
 

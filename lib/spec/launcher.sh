@@ -21,7 +21,7 @@ job_runs() {
         Host:worker-*)
             # shellcheck disable=SC2016 # it is the worker's uptime
             ssh -n -o ConnectTimeout=10 "$x" \
-                'read -r n _ </proc/uptime; echo "$((${n%%.*} + '"$ttl"'))" >/etc/dockmpi/end' >/dev/null 2>&1 & ;;
+                'read -r n _ </proc/uptime; echo "$((${n%%.*} + '"$of_worker"'))" >/etc/dockmpi/end' >/dev/null 2>&1 & ;;
         esac
     done </etc/dockmpi/ssh_config
     wait
@@ -29,6 +29,7 @@ job_runs() {
 if [ "$ttl" -gt 0 ]; then
     idle=2
     [ $$ -gt 1 ] || idle=1
+    of_worker=$(later_than_launcher; echo "$ttl")
     keep "$idle" job_runs
     exit 0
 fi

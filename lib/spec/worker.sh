@@ -26,6 +26,7 @@ if [ "$ttl" -gt 0 ]; then
     # An init, sshd, and this.
     idle=3
     [ $$ -gt 1 ] || idle=2
+    later_than_launcher
     (trap - TERM; keep "$idle" false; kill -s TERM $$) </dev/null &
 fi
 exec "$s" -D -e -f /etc/dockmpi/sshd_config </dev/null

@@ -27,6 +27,8 @@ is "$(ids "$c" | grep -v -- -job-)" "$before" 'all of the cluster has lived as l
 wait_until $E2E_LIMIT gone
 is "$(containers "$c" | grep -v -- -job-)" '' 'then it has removed itself'
 none_alive && pass 'nothing of it runs' || fail 'nothing of it runs' "$(docker ps -a)"
+exits 125 'run' dockmpi run --name "$c" -- true
+like "$err" "^dockmpi: cluster $c is not up any more: nobody used it for as long" 'says that its time is over'
 ok 'the job still tells its end' dockmpi wait --name "$c" "$job"
 
 ok 'up again, with another time' dockmpi up --name "$c" --workers 1 --image cpu --ttl 1h

@@ -109,10 +109,60 @@ static void shapes(void **state)
     assert_null(strstr(json_string_value(json_array_get(job, 2)), "facts"));
 }
 
+// clang-format off
+static const char ttl_sh[] =
+#include "spec/ttl.sh.inc"
+    ;
+// clang-format on
+
+// Runs the functions of ttl.sh with a folder of this test in place of /etc/dockmpi, then the script.
+static int run_ttl(const char *dir, const char *script, struct dmpi_buf *out)
+{
+    DMPI_AUTO(dmpi_buf_free) struct dmpi_buf text = DMPI_BUF_INIT(1 << 16);
+    const char *from = ttl_sh;
+    for (const char *at; (at = strstr(from, "/etc/dockmpi")); from = at + strlen("/etc/dockmpi")) {
+        dmpi_buf_add(&text, from, (size_t)(at - from));
+        dmpi_buf_adds(&text, dir);
+    }
+    dmpi_buf_addf(&text, "%s\ncd %s\n%s", from, dir, script);
+    json_t *argv = json_pack("[sss]", "/bin/sh", "-c", dmpi_buf_str(&text));
+    int code = run(argv, "", out);
+    json_decref(argv);
+    return code;
+}
+
+// Who writes a later end at the very moment at which the time is found to be over is heeded.
+static void ends_or_heeds(void **state)
+{
+    static const struct {
+        const char *script, *says;
+    } cases[] = {
+        {"ttl=0; keep 99999 false; ls",
+         "dockmpi: nobody used this cluster for 0 s: it ends\nend\nending\n"},
+        {"mkdir() { command mkdir \"$@\"; [ -e late ] || { echo $((now + 1)) >end; : >late; }; }\n"
+         "rmdir() { echo goes on; command rmdir \"$@\"; }\n"
+         "ttl=0; keep 99999 false; ls",
+         "goes on\ndockmpi: nobody used this cluster for 0 s: it ends\nend\nending\nlate\n"},
+        {"ttl=12; later_than_launcher; echo $ttl; ttl=86400; later_than_launcher; echo $ttl",
+         "15\n86430\n"},
+    };
+    (void)state;
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(cases); i++) {
+        DMPI_AUTO(dmpi_buf_free) struct dmpi_buf out = DMPI_BUF_INIT(1 << 16);
+        char dir[] = "/tmp/dockmpi-test-XXXXXX";
+        assert_non_null(mkdtemp(dir));
+        assert_int_equal(run_ttl(dir, cases[i].script, &out), 0);
+        assert_string_equal(dmpi_buf_str(&out), cases[i].says);
+        DMPI_AUTO(dmpi_buf_free) struct dmpi_buf ignored = DMPI_BUF_INIT(1 << 16);
+        assert_int_equal(run_ttl(dir, "rm -r \"$PWD\"", &ignored), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(not_fed),
+        cmocka_unit_test(ends_or_heeds),
         cmocka_unit_test(facts_come_first),
         cmocka_unit_test(shapes),
     };
