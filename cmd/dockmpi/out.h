@@ -68,6 +68,9 @@ void dmpi_progress_start(void);
 void dmpi_progress_set(const char *what, bool final, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/** Ends the display and takes its lines away. */
+void dmpi_progress_clear(void);
+
 /** Ends the display: the lines stay where they are. */
 void dmpi_progress_end(void);
 

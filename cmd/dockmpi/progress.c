@@ -110,6 +110,16 @@ void dmpi_progress_set(const char *what, bool final, const char *fmt, ...)
     pthread_mutex_unlock(&lock);
 }
 
+void dmpi_progress_clear(void)
+{
+    pthread_mutex_lock(&lock);
+    if (live)
+        erase();
+    fflush(stderr);
+    pthread_mutex_unlock(&lock);
+    dmpi_progress_end();
+}
+
 void dmpi_progress_end(void)
 {
     pthread_mutex_lock(&lock);

@@ -20,7 +20,7 @@
 static void started(void *arg, const char *job, int np)
 {
     (void)arg;
-    dmpi_progress_end();
+    dmpi_progress_clear(); /* the terminal is the job's from now on */
     dmpi_debug("job %s starts with %d rank%s", job, np, np == 1 ? "" : "s");
 }
 

@@ -190,6 +190,13 @@ import ptytalk
 
 dockmpi, cluster = sys.argv[1:]
 at = ["--name", cluster]
+with open("small.sh", "w", encoding="utf-8") as f:
+    f.write("echo small; sleep 0.2\n")
+for turn in ("new", "known"):
+    small = ptytalk.Terminal([dockmpi, "run", *at, "--np", "1", "./small.sh"])
+    before = small.expect(r"[\s\S]*small").group()
+    ptytalk.check(b"worker-" not in before.rpartition(b"\033[J")[2], f"code that is {turn}: {before}")
+    ptytalk.check(small.end() == 0, "run in a terminal")
 run = ptytalk.Terminal([dockmpi, "run", *at, "--np", "1", "--job-name", "kept", "--", "sh", "-c",
                         "echo goes; exec sleep 600"])
 run.expect("goes")
