@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "job/jobs.h"
 #include "out.h"
+#include "run.h"
 #include "state.h"
 #include "verbs.h"
 
@@ -159,9 +160,7 @@ static void print_job(const struct work *w, const struct dmpi_cancel_job *job)
         dmpi_out_line("job %s: could not be verified on %s%s", called(job), where,
                       w->ranks.unverified > 1 ? " and others" : "");
     }
-    if (job->killed > 0)
-        dmpi_out_note("job %s: of its processes %d heeded the signal, %d had to be killed",
-                      called(job), job->heeded, job->killed);
+    dmpi_run_tell_killed(called(job), job->heeded, job->killed);
 }
 
 static void print(const struct work *w)
@@ -177,7 +176,7 @@ static void print(const struct work *w)
     if (!shown)
         dmpi_out_note("no job of cluster %s is running", w->session.spec.name);
     if (w->ranks.ended > 0)
-        dmpi_out_note("%d process%s had outlived the job's mpirun and %s killed", w->ranks.ended,
+        dmpi_out_note("%d process%s left on the workers %s killed, too", w->ranks.ended,
                       w->ranks.ended == 1 ? "" : "es", w->ranks.ended == 1 ? "was" : "were");
     for (size_t i = 0; w->ranks.unverified > 1 && i < w->ranks.n; i++) {
         const struct dmpi_ranks_place *place = &w->ranks.v[i];

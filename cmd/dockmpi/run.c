@@ -32,6 +32,15 @@ void dmpi_run_canceling(void *arg, bool timed_out, int64_t grace_ms)
         dmpi_out_note("%s: the ranks have %s to end; Ctrl-C%s kills them now",
                       timed_out ? "the job's time is over" : "canceling",
                       dmpi_text_human_ms(grace, grace_ms), timed_out ? "" : " again");
+    else
+        dmpi_out_note("killing: the ranks get no time to end");
+}
+
+void dmpi_run_tell_killed(const char *job, int heeded, int killed)
+{
+    if (killed > 0)
+        dmpi_out_note("job %s: of its processes %d heeded the signal, %d had to be killed", job,
+                      heeded, killed);
 }
 
 static json_t *result_json(const struct dmpi_run_cmd *opts, const struct dmpi_run_result *r)
@@ -51,12 +60,15 @@ void dmpi_run_tell(const struct dmpi_run_result *r)
         dmpi_out_note("job %s goes on; `dockmpi attach %s` comes back to it", r->called, r->called);
     else if (r->timed_out)
         dmpi_out_note("job %s: canceled after --timeout", r->called);
+    else if (r->canceled && r->killed)
+        dmpi_out_note("job %s: canceled; its ranks were killed, none is left", r->called);
     else if (r->canceled)
         dmpi_out_note("job %s: canceled; every rank has ended", r->called);
     else if (r->ended)
         dmpi_out_note(
             "job %s: was canceled (by `dockmpi cancel`, `docker stop`, or its engine stopped)",
             r->called);
+    dmpi_run_tell_killed(r->called, r->heeded, r->forced);
     if (r->oom_killed)
         dmpi_out_note("job %s: the kernel ended a process in its own container for want of memory",
                       r->called);

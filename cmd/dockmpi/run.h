@@ -30,7 +30,10 @@ int dmpi_run_cmd_prepare(struct dmpi_run_opts *out, char **images, const struct 
                          const struct dmpi_strv *operands, struct dmpi_err *err);
 void dmpi_run_cmd_done(struct dmpi_run_opts *opts, char *images);
 
-/** Tells who cancels how long it may take; for on_cancel. */
+/** Tells how many processes of a canceled job heeded the signal, if some had to be killed. */
+void dmpi_run_tell_killed(const char *job, int heeded, int killed);
+
+/** Tells who cancels how long it may take, 0: that the ranks are killed; for on_cancel. */
 void dmpi_run_canceling(void *arg, bool timed_out, int64_t grace_ms);
 
 /** How long a job may be silent until it is looked at whether it goes on, unless the user says otherwise. */

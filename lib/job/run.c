@@ -284,6 +284,9 @@ void dmpi_run_result_take(struct dmpi_run_result *result, const struct dmpi_job_
 {
     result->left = s->left;
     result->canceled = s->canceled;
+    result->killed = s->killed;
+    result->heeded = s->heeded;
+    result->forced = s->forced;
     result->oom_killed = s->oom_killed;
     result->timed_out = s->timed_out || (s->ending && strcmp(s->ending, "timeout") == 0);
     result->ended = !s->canceled && s->ending && strcmp(s->ending, "canceled") == 0;

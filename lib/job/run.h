@@ -71,6 +71,9 @@ struct dmpi_run_result {
     bool ended;     // by somebody else's cancel
     bool timed_out; // its own time was over
     bool left;      // it goes on: exit_code is not known
+    bool killed;    // by us, without time to end
+    int heeded;     // canceled: its processes that ended when they were told to,
+    int forced;     // and that had to be killed
     bool oom_killed;
     struct dmpi_strv
         causes; // a lost job: what has become of its workers, "worker-1 on node h1: ..."

@@ -192,6 +192,8 @@ static void check_user(struct dmpi_job_stream *s)
         return; // a HUP leaves, and cancels what does not know to leave
     if (!s->killed && readable(s->insist_fd)) {
         s->canceled = true;
+        if (s->on_cancel)
+            s->on_cancel(s->arg, s->timed_out, 0);
         kill_now(s);
     } else if (!s->kill_at && readable(s->cancel_fd)) {
         s->canceled = true;
@@ -336,6 +338,8 @@ static int check_ending(struct dmpi_job_stream *s, int code, struct dmpi_err *er
         return -1;
     if (code == 137 && !s->killed)
         check_memory(s);
+    if (s->canceled && !s->killed)
+        dmpi_ended_counts(&s->heeded, &s->forced, s->engine, s->id, NULL);
     s->ending = dmpi_ended_word(s->engine, s->id, code, NULL);
     return 0;
 }

@@ -27,7 +27,8 @@ struct dmpi_job_stream {
     int64_t timeout_at; // on the clock of dmpi_now_ms(); 0: none
     int64_t grace_ms;   // what the job gives its ranks when it is asked to end
     struct dmpi_streams streams;
-    void (*on_cancel)(void *arg, bool timed_out, int64_t grace_ms); // before that; may be NULL
+    // Before that, and with grace 0 before the user has it killed; may be NULL.
+    void (*on_cancel)(void *arg, bool timed_out, int64_t grace_ms);
     void *arg;
 
     bool unkept; // somebody removes the container when the job has ended; else that is an error
@@ -36,6 +37,7 @@ struct dmpi_job_stream {
     bool canceled, timed_out, killed, oom_killed;
     const char *ending; // cluster/ended.h; NULL: not known. Static
     bool left;          // it goes on without us; there is no exit code
+    int heeded, forced; // canceled: its processes that ended when told to, that had to be killed
 
     // Private.
     struct dmpi_hijack *hijack;

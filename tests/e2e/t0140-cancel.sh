@@ -129,7 +129,7 @@ to "dockmpi-$c-worker-0" prted STOP
 docker rm -f "dockmpi-$c-job-$job" >/dev/null
 [ -n "$(left)" ] && pass 'a container that is removed leaves ranks' || fail 'a container that is removed leaves ranks'
 ok 'cancel of a job without container' dockmpi cancel --name "$c" --grace 1s "$job"
-like "$err" 'processes had outlived' 'tells that there were some'
+like "$err" 'processes left on the workers were killed, too' 'tells that there were some'
 is "$(left)" '' 'leaves nothing'
 exits 125 'nothing is there any more' dockmpi cancel --name "$c" "$job"
 like "$err" "no job '$job'" 'and that is said'
@@ -166,6 +166,7 @@ wait_until $E2E_LIMIT grep -q 'the ranks have 10s to end; Ctrl-C again kills the
 kill -INT $client
 wait $client
 is $? 130 'Ctrl-C twice ends run, though mpirun is stopped'
+is "$(grep -c '^dockmpi: killing: the ranks get no time to end' told) $(grep -c 'canceled; its ranks were killed, none is left' told)" '1 1' 'and tells that they were killed'
 is "$(left)" '' 'leaves nothing'
 attend ./save.py 0
 kill -INT $client
