@@ -9,7 +9,8 @@
 static void show(void *arg, const char *container, uint64_t bytes, uint64_t total, bool done)
 {
     (void)arg;
-    if (done && !bytes) // there was nothing to send
+    (void)done;
+    if (!bytes) // there may be nothing to send
         return;
     char now[16], all[16];
     dmpi_text_human_bytes(now, (int64_t)bytes);
