@@ -330,6 +330,13 @@ static void words_for(struct dmpi_strv *out, const struct script *s, const char 
 // Debian's mpirun hands on a search path that hides Open MPI's own components, of which UCC's is one.
 #define SEARCH_PATH "OMPI_MCA_mca_base_component_path"
 
+// What the wrapper of dockmpi gives each rank, too (mesh/rank.sh).
+#define TORCH_NAMES                                                                                \
+    "export RANK=\"${RANK-$OMPI_COMM_WORLD_RANK}\" "                                               \
+    "WORLD_SIZE=\"${WORLD_SIZE-$OMPI_COMM_WORLD_SIZE}\" "                                          \
+    "LOCAL_RANK=\"${LOCAL_RANK-$OMPI_COMM_WORLD_LOCAL_RANK}\" "                                    \
+    "LOCAL_WORLD_SIZE=\"${LOCAL_WORLD_SIZE-$OMPI_COMM_WORLD_LOCAL_SIZE}\"\n"
+
 static bool uses_ucc(const struct script *s)
 {
     const struct dmpi_strv *argv = &s->what->command->argv;
@@ -352,6 +359,7 @@ static void put_rank_file(struct script *s, const struct dmpi_explain_member *m)
         dmpi_autofree char *value = dmpi_shquote(strchr(words.v[i], '=') + 1);
         dmpi_buf_addf(&text, "export %.*s=%s\n", (int)strcspn(words.v[i], "="), words.v[i], value);
     }
+    dmpi_buf_adds(&text, TORCH_NAMES);
     for (i += mixed; i < words.n; i++)
         dmpi_strv_add(&program, words.v[i]);
     dmpi_autofree char *line = dmpi_shquote_argv(&program);
@@ -403,10 +411,11 @@ static void put_mpirun(struct script *s)
         dmpi_strv_add(&words, "sh");
         dmpi_strv_addf(&words, "%s/" RANK_FILE, s->home);
     } else {
-        if (uses_ucc(s)) {
-            dmpi_strv_add(&words, "env");
-            dmpi_strv_add(&words, "--unset=" SEARCH_PATH);
-        }
+        dmpi_strv_add(&words, "sh");
+        dmpi_strv_add(&words, "-c");
+        dmpi_strv_addf(&words, "%s" TORCH_NAMES "exec \"$@\"",
+                       uses_ucc(s) ? "unset " SEARCH_PATH "\n" : "");
+        dmpi_strv_add(&words, "rank");
         words_for(&words, s, "");
     }
     dmpi_explain_put(&s->out, &words, NULL);

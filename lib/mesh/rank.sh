@@ -97,6 +97,13 @@ if [ "$1" = -g ]; then
 fi
 _d_guard=
 . /etc/dockmpi/env
+# What torchrun tells a program, which PyTorch's env:// and others ask for. What the user has set stays.
+if [ -n "${OMPI_COMM_WORLD_RANK:-}" ]; then
+    : "${RANK=$OMPI_COMM_WORLD_RANK}" "${WORLD_SIZE=${OMPI_COMM_WORLD_SIZE:-1}}"
+    : "${LOCAL_RANK=${OMPI_COMM_WORLD_LOCAL_RANK:-0}}"
+    : "${LOCAL_WORLD_SIZE=${OMPI_COMM_WORLD_LOCAL_SIZE:-1}}"
+    export RANK WORLD_SIZE LOCAL_RANK LOCAL_WORLD_SIZE
+fi
 case $1 in
 */*) _d_found=$1 ;;
 *) _d_found=$(command -v "$1") || _d_found= ;;

@@ -76,6 +76,8 @@ ok '--mca' run --np 1 --mca mpi_abort_print_stack 'a value' -- sh -c 'echo "$OMP
 is "$out" 'a value' '--mca reaches the ranks'
 ok 'MASTER_ADDR and MASTER_PORT' run -- sh -c 'echo "$MASTER_ADDR $MASTER_PORT $WORLD_SIZE"'
 is "$(sort -u <<<"$out" | wc -l)" 1 'the same on every rank'
+ok 'what torchrun sets' run --slots 2 --env LOCAL_RANK=mine -- sh -c 'echo "$RANK $WORLD_SIZE $LOCAL_RANK $LOCAL_WORLD_SIZE"'
+is "$(sort <<<"$out")" $'0 4 mine 2\n1 4 mine 2\n2 4 mine 2\n3 4 mine 2' 'every rank has, but what the user has set stays'
 count=$(containers "$c" | wc -l)
 ok '--dry-run' run --dry-run --mca mpi_yield_when_idle 1 -- true
 like "$out" 'mpirun .*--mca mpi_yield_when_idle 1' '--dry-run shows the mpirun line'

@@ -19,6 +19,16 @@ PY
 }
 ok 'up' dockmpi up --name "$c" --workers 2 --image cpu
 
+cat >own.py <<'PY'
+import torch, torch.distributed as dist
+dist.init_process_group("gloo")
+x = torch.tensor([dist.get_rank() + 1.0])
+dist.all_reduce(x)
+print(f"rank {dist.get_rank()} of {dist.get_world_size()}: {x.item()}")
+dist.destroy_process_group()
+PY
+ok 'an ordinary script of PyTorch' run ./own.py
+is "$(sort <<<"$out")" $'rank 0 of 2: 3.0\nrank 1 of 2: 3.0' 'finds its rank and the others'
 ok 'allreduce_mpi4py' run allreduce_mpi4py
 ok 'gloo, 3 epochs' run multinode_ddp_mpi -- 3 1
 cp out gloo

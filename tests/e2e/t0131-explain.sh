@@ -23,6 +23,7 @@ left() { docker ps -aq --filter "name=^/$c-"; }
 cat >tell.sh <<'SH'
 #!/bin/sh
 echo "rank $OMPI_COMM_WORLD_RANK of $OMPI_COMM_WORLD_SIZE on worker-$(hostname | sed "s,.*-,,") in $PWD: $WORD $1, $2"
+echo "of torchrun: $RANK $WORLD_SIZE $LOCAL_RANK $LOCAL_WORLD_SIZE"
 SH
 chmod +x tell.sh
 args=(--slots 2 --env 'WORD=two words' ./tell.sh "it's" '$HOME *')

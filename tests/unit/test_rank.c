@@ -125,6 +125,14 @@ static void test_rank_runs(void **state)
           "/usr/lib/dockmpi/guard.so:libc.so.6\n");
     check("OMPI_MCA_mca_base_component_path=/opt/mine sh rank env | grep _path=", 0,
           "OMPI_MCA_mca_base_component_path=/opt/mine\n");
+#define TORCH "sh -c 'echo $RANK $WORLD_SIZE $LOCAL_RANK $LOCAL_WORLD_SIZE'"
+#define OF_MPIRUN                                                                                  \
+    "OMPI_COMM_WORLD_RANK=5 OMPI_COMM_WORLD_SIZE=6 OMPI_COMM_WORLD_LOCAL_RANK=1 "                  \
+    "OMPI_COMM_WORLD_LOCAL_SIZE=2 "
+    check(OF_MPIRUN "sh rank " TORCH, 0, "5 6 1 2\n");
+    check(OF_MPIRUN "RANK=0 LOCAL_WORLD_SIZE=1 sh rank " TORCH, 0, "0 6 1 1\n");
+    check(OF_MPIRUN "sh rank -g cpu 5 WORLD_SIZE=9 -- " TORCH, 0, "5 9 1 2\n");
+    check("sh rank sh -c 'echo ${RANK-none}'", 0, "none\n");
     check("sh rank sh -c 'exit 7'", 7, "");
     check("sh rank sh -c 'set' | grep _d_ | grep -v '^_='", 1, "");
 }
