@@ -136,7 +136,9 @@ const struct dmpi_verb dmpi_verb_doctor = {
     .summary = "examine the nodes before a job: engines, images, network, clocks, space",
     .details =
         "Starts a short-lived cluster with one worker a node, lets every worker look at its node\n"
-        "and dial all others, and removes it again. Exit code 1 when something would fail.",
+        "and dial all others, and removes it again. Where the cluster itself is up, it looks "
+        "whether\n"
+        "its containers run, too. Exit code 1 when something would fail.",
     .opts = opts,
     .opts_size = sizeof(struct doctor),
     .json = true,

@@ -397,6 +397,7 @@ int dmpi_doctor(struct dmpi_report *out, struct dmpi_fleet *fleet, struct dmpi_s
 {
     struct dmpi_plan plan = {0};
     dmpi_autofree struct dmpi_load *loads = loads_of(spec);
+    dmpi_autofree char *cluster = dmpi_xstrdup(spec->name);
     *out = (struct dmpi_report){0};
     shorten(spec);
     if (dmpi_plan_make(&plan, spec, images_dir, err) < 0)
@@ -413,6 +414,8 @@ int dmpi_doctor(struct dmpi_report *out, struct dmpi_fleet *fleet, struct dmpi_s
     int rc = dmpi_ctl_check(ctl, err);
     if (rc == 0)
         rc = examine_cluster(&x, progress, arg, err);
+    if (rc == 0)
+        dmpi_exam_standing(out, fleet, cluster, ctl);
     clean_up(&x);
     dmpi_mesh_free(&x.mesh);
     dmpi_state_free(&x.state);

@@ -48,7 +48,8 @@ struct dmpi_report {
 const char *dmpi_verdict_name(enum dmpi_verdict verdict);
 
 // Examines the nodes of `spec`, whose fleet is `fleet`. `spec` is changed: it gets the short-lived
-// cluster's name, no volumes and one worker for each image of a node. Everything that was made is
+// cluster's name, no volumes and one worker for each image of a node. The members of the cluster of
+// its own name are looked at where it is up, and are left as they are. Everything that was made is
 // removed again, also when it is cancelled. Returns 0 when the examination was done, whatever it
 // found; -1 when it could not be. *out is to be freed in both cases.
 int dmpi_doctor(struct dmpi_report *out, struct dmpi_fleet *fleet, struct dmpi_spec *spec,

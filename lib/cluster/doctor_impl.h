@@ -61,6 +61,10 @@ char *dmpi_fabric_text(const char *text);
 // doctor_probe.c: every worker looks at its node; fills x->probes and judges them.
 void dmpi_exam_probe(struct dmpi_exam *x);
 
+// doctor_standing.c: whether launcher and workers of `cluster` run, if it is up. Nodes that do not answer are left out.
+void dmpi_exam_standing(struct dmpi_report *report, struct dmpi_fleet *fleet, const char *cluster,
+                        const struct dmpi_ctl *ctl);
+
 // doctor_net.c: every worker dials every other one.
 void dmpi_exam_network(struct dmpi_exam *x);
 
