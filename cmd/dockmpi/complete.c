@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "cluster/state.h"
+#include "job/jobs.h"
 #include "spec/folders.h"
 #include "spec/profile.h"
 #include "state.h"
@@ -139,6 +140,7 @@ static void offer_words(const struct typed *t, const char *text)
 
 static void offer_members(const struct typed *t, const struct dmpi_state *state, enum source what)
 {
+    struct dmpi_err ignored;
     for (size_t i = 0; i < state->n; i++) {
         const struct dmpi_member *m = &state->members[i];
         dmpi_autofree char *label = dmpi_member_label(m);
@@ -146,7 +148,8 @@ static void offer_members(const struct typed *t, const struct dmpi_state *state,
             offer(t, m->cluster, "cluster");
         if (what == JOBS && m->role == DMPI_JOB)
             offer(t, m->job, m->program);
-        if (what == JOBS && m->role == DMPI_JOB && m->job_name[0])
+        if (what == JOBS && m->role == DMPI_JOB && m->job_name[0] &&
+            dmpi_job_find(state, m->cluster, m->job_name, &ignored) == m)
             offer(t, m->job_name, m->program);
         if (what == MEMBERS && m->role != DMPI_JOB)
             offer(t, label, "");

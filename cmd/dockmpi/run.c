@@ -311,7 +311,9 @@ const struct dmpi_opt dmpi_run_cmd_opts[] = {
     {"slots", 0, DMPI_OPT_INT, offsetof(struct dmpi_run_cmd, slots), "N",
      "ranks that each worker takes in this job", 1, 65536},
     {"job-name", 0, DMPI_OPT_STR, offsetof(struct dmpi_run_cmd, job_name), "NAME",
-     "a name for the job, by which every command and message then calls it", 0, 0},
+     "a name for the job, by which every command and message then calls it; free again when it "
+     "ended",
+     0, 0},
     {"env", 'e', DMPI_OPT_LIST, offsetof(struct dmpi_run_cmd, env), "K=V",
      "set a variable for every rank", 0, 0},
     {"mca", 0, DMPI_OPT_PAIR, offsetof(struct dmpi_run_cmd, mca), "KEY VALUE",

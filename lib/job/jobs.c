@@ -50,14 +50,13 @@ const struct dmpi_member *dmpi_job_find(const struct dmpi_state *state, const ch
         const struct dmpi_member *m = &state->members[i];
         if (!is_job(m, cluster))
             continue;
-        if (id && id[0] &&
-            (strcmp(m->job, id) == 0 || strcmp(m->job_name, id) == 0 ||
-             strcmp(m->container, id) == 0))
+        if (id && (strcmp(m->job, id) == 0 || strcmp(m->container, id) == 0))
             return m;
-        if (!newest || m->index > newest->index)
+        bool meant = !id || (id[0] && strcmp(m->job_name, id) == 0);
+        if (meant && (!newest || m->index > newest->index))
             newest = m;
     }
-    if (!id && newest)
+    if (newest)
         return newest;
     unknown(state, cluster, id, err);
     return NULL;
@@ -228,22 +227,21 @@ static int remove_one(struct batch *b, struct dmpi_engine *engine, size_t i, str
     return dmpi_container_remove(engine, b->ctl, b->jobs[i]->id, false, true, err);
 }
 
-int dmpi_jobs_prune(struct dmpi_fleet *fleet, const struct dmpi_state *state, const char *cluster,
-                    struct dmpi_strv *removed, const struct dmpi_ctl *ctl, struct dmpi_err *err)
+int dmpi_job_ended_check(const struct dmpi_member *job, struct dmpi_err *err)
 {
-    dmpi_autofree const struct dmpi_member **jobs = dmpi_xcalloc(state->n + 1, sizeof(*jobs));
-    size_t n = 0;
-    int64_t now = (int64_t)time(NULL);
-    for (size_t i = 0; i < state->n; i++) {
-        const struct dmpi_member *m = &state->members[i];
-        if (is_job(m, cluster) && (strcmp(m->state, "exited") == 0 ||
-                                   strcmp(m->state, "dead") == 0 || dmpi_job_unstarted(m, now)))
-            jobs[n++] = m;
-    }
+    if (strcmp(job->state, "exited") == 0 || strcmp(job->state, "dead") == 0 ||
+        dmpi_job_unstarted(job, (int64_t)time(NULL)))
+        return 0;
+    return dmpi_err_set(
+        err, DMPI_ECONFLICT,
+        "job %s has not ended: `dockmpi cancel %s` ends it, `dockmpi wait %s` waits "
+        "for its end",
+        dmpi_member_called(job), job->job, job->job);
+}
+
+int dmpi_jobs_prune(struct dmpi_fleet *fleet, const struct dmpi_member *const *jobs, size_t n,
+                    const struct dmpi_ctl *ctl, struct dmpi_err *err)
+{
     struct batch b = {.fleet = fleet, .jobs = jobs, .ctl = ctl, .fn = remove_one};
-    if (batch_run(&b, n, err) < 0)
-        return -1;
-    for (size_t i = 0; i < n && removed; i++)
-        dmpi_strv_add(removed, dmpi_member_called(jobs[i]));
-    return 0;
+    return batch_run(&b, n, err);
 }

@@ -9,13 +9,12 @@
 
 #include "base/ctl.h"
 #include "base/err.h"
-#include "base/strv.h"
 #include "cluster/state.h"
 #include "engine/stream.h"
 
 struct dmpi_fleet;
 
-// The job with that id ("3"), that name or that container; id NULL: the newest. Borrowed from state. NULL
+// The job with that id ("3") or that container, the newest with that name; id NULL: the newest of all. Borrowed from state. NULL
 // with DMPI_ENOTFOUND, which lists the ids there are.
 const struct dmpi_member *dmpi_job_find(const struct dmpi_state *state, const char *cluster,
                                         const char *id, struct dmpi_err *err);
@@ -57,8 +56,11 @@ struct dmpi_job_end {
 int dmpi_jobs_wait(struct dmpi_fleet *fleet, const struct dmpi_member *const *jobs, size_t n,
                    struct dmpi_job_end *ends, const struct dmpi_ctl *ctl, struct dmpi_err *err);
 
-// Removes the containers of the cluster's jobs that ended or were never started. removed (may be NULL) gets what they were called.
-int dmpi_jobs_prune(struct dmpi_fleet *fleet, const struct dmpi_state *state, const char *cluster,
-                    struct dmpi_strv *removed, const struct dmpi_ctl *ctl, struct dmpi_err *err);
+// Whether the job has ended, or will not be started any more; else DMPI_ECONFLICT with what can be done.
+int dmpi_job_ended_check(const struct dmpi_member *job, struct dmpi_err *err);
+
+// Removes the containers of these jobs, which have ended. Their logs go with them.
+int dmpi_jobs_prune(struct dmpi_fleet *fleet, const struct dmpi_member *const *jobs, size_t n,
+                    const struct dmpi_ctl *ctl, struct dmpi_err *err);
 
 #endif

@@ -3,10 +3,12 @@
 
 #include <stdint.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "cluster/unstarted.h"
 #include "engine/containers.h"
 #include "spec/labels.h"
 
@@ -31,20 +33,28 @@ int dmpi_job_name_check(const char *name, struct dmpi_err *err)
     return 0;
 }
 
-static int taken(const char *name, const char *job, bool ended, struct dmpi_err *err)
+static int taken(const char *name, const char *job, struct dmpi_err *err)
 {
-    return dmpi_err_set(err, DMPI_ECONFLICT, "the name %s is that of job %s%s", name, job,
-                        ended ? ", which has ended: `dockmpi jobs --prune` removes it" : "");
+    return dmpi_err_set(err, DMPI_ECONFLICT, "the name %s is that of job %s, which has not ended",
+                        name, job);
+}
+
+// By the engine's word for the state of its container.
+static bool has_ended(const char *state)
+{
+    return strcmp(state, "exited") == 0 || strcmp(state, "dead") == 0 ||
+           strcmp(state, "removing") == 0;
 }
 
 int dmpi_job_name_free(const struct dmpi_state *state, const char *cluster, const char *name,
                        struct dmpi_err *err)
 {
+    int64_t now = (int64_t)time(NULL);
     for (size_t i = 0; i < state->n; i++) {
         const struct dmpi_member *m = &state->members[i];
         if (m->role == DMPI_JOB && strcmp(m->cluster, cluster) == 0 &&
-            strcmp(m->job_name, name) == 0)
-            return taken(name, m->job, strcmp(m->state, "exited") == 0, err);
+            strcmp(m->job_name, name) == 0 && !has_ended(m->state) && !dmpi_job_unstarted(m, now))
+            return taken(name, m->job, err);
     }
     return 0;
 }
@@ -101,12 +111,13 @@ int dmpi_job_name_claim(struct dmpi_engine *engine, const char *cluster, const c
         const char *state = dmpi_json_str(entry, "State");
         long long other;
         if (!id || !named || strcmp(named, name) != 0 ||
-            dmpi_text_int(&other, id, 0, INT32_MAX) < 0)
+            dmpi_text_int(&other, id, 0, INT32_MAX) < 0 || other == index || !state ||
+            has_ended(state))
             continue;
-        // What runs came first; of those that are only made, the lower number did.
-        bool older = other < index || (state && strcmp(state, "created") != 0);
-        if (other != index && older)
-            return taken(name, id, state && strcmp(state, "exited") == 0, err);
+        // What runs came first; of those that are only made, the lower number did. One that was only made before
+        // we looked for the first time has no client any more, or we would not be here.
+        if (strcmp(state, "created") != 0 || (other >= first && other < index))
+            return taken(name, id, err);
     }
     return 0;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The name that a user gives a job: usable wherever a job is named, unique among the jobs of its cluster.
+// The name that a user gives a job: usable wherever a job is named. Of the jobs of a cluster that have not
+// ended only one can have it; it means the newest.
 #ifndef DMPI_JOB_NAME_H
 #define DMPI_JOB_NAME_H
 
@@ -12,7 +13,8 @@
 // bytes, and not a number, which would be the id of a job. DMPI_EINVAL begins with --job-name.
 int dmpi_job_name_check(const char *name, struct dmpi_err *err);
 
-// Whether no job of the cluster has the name, also none that has ended; DMPI_ECONFLICT says which one.
+// Whether no job of the cluster has the name but those that have ended or that nobody will start any more;
+// DMPI_ECONFLICT says which one.
 int dmpi_job_name_free(const struct dmpi_state *state, const char *cluster, const char *name,
                        struct dmpi_err *err);
 

@@ -13,8 +13,6 @@ ok 'up' dockmpi up --name "$c" --workers 2 --image cpu
 
 # Names.
 exits 3 'run --job-name' on run --np 1 --job-name night-run -- sh -c 'echo by name; exit 3'
-exits 125 'a name that is taken' on run --np 1 --job-name night-run -- true
-is "$err" "dockmpi: the name night-run is that of job 1, which has ended: \`dockmpi jobs --name $c --prune\` removes it" 'is refused with the remedy'
 exits 2 'what is no name' on run --job-name 'a/b' -- true
 ok 'logs by name' on logs night-run
 is "$out" 'by name' 'shows its output'
@@ -31,6 +29,16 @@ wait
 is "$(grep -lx 'twin' twin.? | wc -l) $(grep -l 'the name twin is that of job' twin.? | wc -l)" '1 1' 'of two clients at once one gets the name'
 ok 'cancel by name' on cancel twin
 is "$out" 'job twin: canceled' 'and it is called so'
+exits 4 'a job that takes the name of one that has ended' on run --np 1 --job-name night-run -- sh -c 'echo again; exit 4'
+exits 4 'the name means the newest' on wait night-run
+ok 'its log' on logs night-run
+is "$out" 'again' 'too'
+exits 3 'the number is that of the other' on wait 1
+ok 'jobs --prune JOB...' on jobs --prune night-run night-run
+like "$out" '^removed job [0-9]+ \(night-run\)$' 'removes the one that was named'
+exits 3 'and the name means the one before' on wait night-run
+exits 125 'what is no job' on jobs --prune twin nosuch
+exits 2 'a name alone' on jobs twin
 t on why twin
 like "$out" "^job twin: the job was canceled and ended with exit code [0-9]+; .dockmpi logs --name $c twin. shows" 'why, too'
 like "$(dockmpi ps --name "$c")" "^$c +twin " 'and ps'

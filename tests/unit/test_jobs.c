@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <string.h>
+#include <time.h>
 
 #include "base/json.h"
 #include "base/mem.h"
@@ -19,7 +20,7 @@
 #include "job/target.h"
 
 static char lab[] = "lab", other[] = "other", running[] = "running", exited[] = "exited";
-static char none[] = "", node[] = "n0", dead[] = "dead";
+static char none[] = "", node[] = "n0";
 
 #define MEMBER(what, number, in, name, status)                                                     \
     {                                                                                              \
@@ -172,19 +173,14 @@ static void refuses_targets(void **unused)
     }
 }
 
-static struct dmpi_member only[] = {
-    MEMBER(DMPI_JOB, 1, lab, (char[]){"dockmpi-lab-job-1"}, running),
-    MEMBER(DMPI_WORKER, 0, lab, (char[]){"dockmpi-lab-worker-0"}, dead),
-};
-
-static void nothing_to_prune(void **unused)
+static void prunes_what_has_ended(void **unused)
 {
     (void)unused;
-    const struct dmpi_state few = {.members = only, .n = 2};
-    struct dmpi_strv removed DMPI_AUTO(dmpi_strv_free) = DMPI_STRV_INIT;
     struct dmpi_err err = DMPI_ERR_INIT;
-    assert_int_equal(dmpi_jobs_prune(NULL, &few, "lab", &removed, NULL, &err), 0);
-    assert_int_equal(removed.n, 0);
+    assert_int_equal(dmpi_job_ended_check(&members[3], &err), 0);
+    assert_int_equal(dmpi_job_ended_check(&members[4], &err), -1);
+    assert_int_equal(err.code, DMPI_ECONFLICT);
+    assert_non_null(strstr(err.msg, "job 10 has not ended: `dockmpi cancel 10`"));
 }
 
 // A client that still lives starts its job at once; afterwards nobody does.
@@ -227,9 +223,31 @@ static void names_jobs(void **unused)
             strncmp(err.msg, "--job-name", 10) != 0)
             fail_msg("'%s' is taken for a name", bad[i]);
     assert_int_equal(dmpi_job_name_free(&state, "lab", "another", &err), 0);
-    assert_int_equal(dmpi_job_name_free(&state, "lab", "night-run", &err), -1);
+    assert_int_equal(dmpi_job_name_free(&state, "lab", "night-run", &err), 0);
+}
+
+// A name is free again when its job has ended, and then means the newest that has it.
+static void gives_names_again(void **unused)
+{
+    (void)unused;
+    static char created[] = "created", night[] = "night";
+    struct dmpi_member some[2] = {MEMBER(DMPI_JOB, 2, lab, (char[]){"j2"}, exited),
+                                  MEMBER(DMPI_JOB, 3, lab, (char[]){"j3"}, running)};
+    const struct dmpi_state two = {.members = some, .n = 2};
+    struct dmpi_err err = DMPI_ERR_INIT;
+    some[0].job_name = some[1].job_name = night;
+    some[0].job = (char[]){"2"};
+    some[1].job = (char[]){"3"};
+    some[1].created = (int64_t)time(NULL) - 60;
+    assert_ptr_equal(dmpi_job_find(&two, "lab", "night", &err), &some[1]);
+    assert_ptr_equal(dmpi_job_find(&two, "lab", "2", &err), &some[0]);
+    assert_int_equal(dmpi_job_name_free(&two, "lab", "night", &err), -1);
     assert_int_equal(err.code, DMPI_ECONFLICT);
-    assert_non_null(strstr(err.msg, "job 2, which has ended: `dockmpi jobs --prune`"));
+    assert_string_equal(err.msg, "the name night is that of job 3, which has not ended");
+    some[1].state = created; // and nobody will start it
+    assert_int_equal(dmpi_job_name_free(&two, "lab", "night", &err), 0);
+    some[1].created = (int64_t)time(NULL);
+    assert_int_equal(dmpi_job_name_free(&two, "lab", "night", &err), -1);
 }
 
 static void drops_what_is_not_kept(void **unused)
@@ -285,9 +303,10 @@ int main(void)
         cmocka_unit_test(shows_jobs),
         cmocka_unit_test(targets),
         cmocka_unit_test(refuses_targets),
-        cmocka_unit_test(nothing_to_prune),
+        cmocka_unit_test(prunes_what_has_ended),
         cmocka_unit_test(never_started),
         cmocka_unit_test(names_jobs),
+        cmocka_unit_test(gives_names_again),
         cmocka_unit_test(reads_what_is_left),
         cmocka_unit_test(drops_what_is_not_kept),
     };
