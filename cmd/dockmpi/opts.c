@@ -51,6 +51,19 @@ static int store_number(struct parse *p, const struct dmpi_opt *o, const char *v
                         o->name, value, o->min, o->max);
 }
 
+/* `--` ends the options: taken for a value, it would be missed where it was meant. */
+static bool is_end(const char *word)
+{
+    return strcmp(word, "--") == 0;
+}
+
+static int no_value(struct parse *p, const struct dmpi_opt *o)
+{
+    return dmpi_err_set(p->err, DMPI_EINVAL,
+                        "--%s %s: the -- after it ends the options and is no value", o->name,
+                        o->meta);
+}
+
 static int store(struct parse *p, const struct dmpi_opt *o, const char *value)
 {
     void *at = p->base + o->offset;
@@ -67,6 +80,8 @@ static int store(struct parse *p, const struct dmpi_opt *o, const char *value)
         dmpi_strv_add(at, value);
         return 0;
     case DMPI_OPT_PAIR:
+        if (p->arg[1] && is_end(p->arg[1]))
+            return no_value(p, o);
         if (!p->arg[1])
             return dmpi_err_set(p->err, DMPI_EINVAL, "--%s takes two values: %s", o->name, o->meta);
         dmpi_strv_add(at, value);
@@ -96,6 +111,8 @@ static int take(struct parse *p, const struct dmpi_opt *o, const char *inline_va
         return store(p, o, inline_value);
     if (!p->arg[1])
         return dmpi_err_set(p->err, DMPI_EINVAL, "--%s needs a value: %s", o->name, o->meta);
+    if (is_end(p->arg[1]))
+        return no_value(p, o);
     p->arg++;
     return store(p, o, *p->arg);
 }

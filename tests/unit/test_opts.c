@@ -73,6 +73,29 @@ static void every_kind(void **state)
     release(&s, &operands);
 }
 
+static void dashes_are_no_value(void **state)
+{
+    (void)state;
+    static const char *const rows[][5] = {{"--text", "--", "a"},
+                                          {"-t", "--"},
+                                          {"-xt", "--"},
+                                          {"--pair", "k", "--", "a"},
+                                          {"--pair", "--", "k", "a"}};
+    struct sample s;
+    struct dmpi_strv operands;
+    struct dmpi_err err = DMPI_ERR_INIT;
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(rows); i++) {
+        if (parse(&s, &operands, DMPI_MIXED, rows[i], &err) != -1 || err.code != DMPI_EINVAL ||
+            !strstr(err.msg, ": the -- after it ends the options and is no value"))
+            fail_msg("row %zu: %s", i, err.msg);
+        release(&s, &operands);
+    }
+    const char *meant[] = {"--text=--", NULL};
+    assert_int_equal(parse(&s, &operands, DMPI_MIXED, meant, &err), 0);
+    assert_string_equal(s.text, "--");
+    release(&s, &operands);
+}
+
 static void short_cluster(void **state)
 {
     (void)state;
@@ -159,9 +182,9 @@ static void help_is_aligned(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_kind),          cmocka_unit_test(short_cluster),
-        cmocka_unit_test(first_operand_stops), cmocka_unit_test(refusals),
-        cmocka_unit_test(help_is_aligned),
+        cmocka_unit_test(every_kind),    cmocka_unit_test(dashes_are_no_value),
+        cmocka_unit_test(short_cluster), cmocka_unit_test(first_operand_stops),
+        cmocka_unit_test(refusals),      cmocka_unit_test(help_is_aligned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
