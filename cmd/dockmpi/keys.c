@@ -137,5 +137,6 @@ int dmpi_keys_watch(struct dmpi_watch *out, const char *keys, bool input, struct
     pthread_detach(thread);
     dmpi_term_key(watcher.keys.v[watcher.keys.n - 1], input);
     out->stdin_fd = pipe_fds[0];
+    out->watched = true;
     return 0;
 }

@@ -34,6 +34,7 @@ bool dmpi_keys_pass(struct dmpi_keys *keys, char *out, size_t *out_len, const ch
 struct dmpi_watch {
     int leave_fd; /* dmpi_sig_leave_fd, readable after the keys, too */
     int stdin_fd; /* standard input without them; -1 when it was not asked for */
+    bool watched; /* somebody can type them */
 };
 
 /**

@@ -39,6 +39,9 @@ static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err
         rc = -1;
     if (rc == 0)
         rc = dmpi_job_logs(session.fleet, job, &opts, &streams, dmpi_app_ctl(), err);
+    if (rc < 0 && o->follow && job && dmpi_member_running(job) && err->code == DMPI_ECANCELED)
+        dmpi_out_note("job %s goes on; `dockmpi cancel %s` would end it", dmpi_member_called(job),
+                      dmpi_member_called(job));
     dmpi_state_free(&state);
     dmpi_session_close(&session);
     return rc;

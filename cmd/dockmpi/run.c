@@ -17,11 +17,14 @@
 #include "transfer.h"
 #include "verbs.h"
 
+/* arg: the keys that leave the job running, NULL where nobody can type them. */
 static void started(void *arg, const char *job, int np)
 {
-    (void)arg;
+    const char *const *keys = arg;
     dmpi_progress_clear(); /* the terminal is the job's from now on */
     dmpi_debug("job %s starts with %d rank%s", job, np, np == 1 ? "" : "s");
+    if (keys && *keys && isatty(STDERR_FILENO))
+        dmpi_out_note("job %s: %s leaves it running, Ctrl-C cancels it", job, *keys);
 }
 
 void dmpi_run_canceling(void *arg, bool timed_out, int64_t grace_ms)
@@ -252,14 +255,16 @@ int dmpi_run_exit_code(const struct dmpi_run_result *r)
     return r->canceled && by_us && dmpi_sig_first() ? 128 + dmpi_sig_first() : r->exit_code;
 }
 
-static int watch_keys(struct dmpi_run_opts *opts, const struct dmpi_run_cmd *o,
+static int watch_keys(struct dmpi_run_opts *opts, const char **keys, const struct dmpi_run_cmd *o,
                       struct dmpi_err *err)
 {
     struct dmpi_watch watch;
-    const char *keys = o->detach_keys ? o->detach_keys : DMPI_KEYS_DEFAULT;
-    if (dmpi_keys_watch(&watch, keys, o->interactive, err) < 0)
+    *keys = o->detach_keys ? o->detach_keys : DMPI_KEYS_DEFAULT;
+    if (dmpi_keys_watch(&watch, *keys, o->interactive, err) < 0)
         return -1;
     opts->leave_fd = watch.leave_fd;
+    if (!watch.watched)
+        *keys = NULL;
     opts->stdin_fd = watch.stdin_fd;
     return 0;
 }
@@ -271,8 +276,10 @@ static int real_run(const struct dmpi_run_cmd *o, const struct dmpi_run_opts *op
     struct dmpi_run_result result = {0};
     struct dmpi_run_opts now = *opts;
     int rc = dmpi_session_open(&session, &o->common, err);
+    const char *keys = NULL;
+    now.arg = &keys;
     if (rc == 0 && !o->detach)
-        rc = watch_keys(&now, o, err);
+        rc = watch_keys(&now, &keys, o, err);
     if (rc == 0) {
         dmpi_progress_start();
         rc = dmpi_run(session.fleet, &session.spec, &now, dmpi_app_ctl(), &result, err);

@@ -207,6 +207,7 @@ for turn in ("new", "known"):
     ptytalk.check(small.end() == 0, "run in a terminal")
 run = ptytalk.Terminal([dockmpi, "run", *at, "--np", "1", "--job-name", "kept", "--", "sh", "-c",
                         "echo goes; exec sleep 600"])
+run.expect(r"job \d+: ctrl-p,ctrl-q leaves it running, Ctrl-C cancels it")
 run.expect("goes")
 run.send("typed meanwhile\n\x10x\x10\x11")
 typed = run.expect(r"[\s\S]*job kept goes on; `dockmpi attach --name \S+ kept` comes back to it").group()
