@@ -27,6 +27,7 @@ enum {
 struct dmpi_common {
     const char *file;
     const char *name;
+    bool by_environment; /* these two are those of DOCKMPI_FILE and DOCKMPI_NAME */
     bool verbose, json, help;
     bool dashes_first; /* `--` stood before the first operand */
 };
@@ -51,6 +52,9 @@ extern const struct dmpi_verb *const dmpi_verbs[];
 
 /** The verb of that name, or NULL. */
 const struct dmpi_verb *dmpi_verb_find(const char *name);
+
+/** Takes file and name from the environment where neither is given. */
+void dmpi_common_environment(struct dmpi_common *common);
 
 /** Prints the help of one verb, or the overview when `verb` is NULL, on stdout. */
 void dmpi_help_print(const struct dmpi_verb *verb);

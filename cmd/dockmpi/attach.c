@@ -28,7 +28,7 @@ static int attach(struct dmpi_run_result *result, struct dmpi_session *session,
     const struct dmpi_member *job = NULL;
     int rc = dmpi_session_open(session, &o->common, err);
     if (rc == 0)
-        rc = dmpi_session_state(&state, session, err);
+        rc = dmpi_session_members(&state, session, err);
     if (rc == 0 && !(job = dmpi_job_find(&state, session->spec.name, name, err)))
         rc = -1;
     if (rc == 0)

@@ -179,7 +179,7 @@ int dmpi_bench_probe(const struct dmpi_bench_opts *opts, struct dmpi_err *err)
     int rc = dmpi_session_open(&session, &opts->common, err);
     struct probing w = {.fleet = session.fleet};
     if (rc == 0)
-        rc = dmpi_session_state(&state, &session, err);
+        rc = dmpi_session_members(&state, &session, err);
     if (rc == 0)
         rc = gather(&w, &state, session.spec.name, err);
     if (rc == 0 && opts->common.json)

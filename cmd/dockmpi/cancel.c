@@ -211,7 +211,7 @@ static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err
     struct work w = {.o = o};
     int rc = dmpi_session_open(&w.session, &o->common, err);
     if (rc == 0)
-        rc = dmpi_session_state(&w.state, &w.session, err);
+        rc = dmpi_session_members(&w.state, &w.session, err);
     if (rc == 0)
         rc = choose(&w, operands, err);
     if (rc == 0)

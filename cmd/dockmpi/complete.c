@@ -158,7 +158,10 @@ static void offer_members(const struct typed *t, const struct dmpi_state *state,
 
 static void ask_engines(const struct typed *t, enum source what)
 {
-    struct dmpi_common common = {.file = t->file, .name = what == CLUSTERS ? NULL : t->cluster};
+    struct dmpi_common common = {.file = t->file, .name = t->cluster};
+    dmpi_common_environment(&common);
+    if (what == CLUSTERS)
+        common.name = NULL;
     struct dmpi_session session;
     struct dmpi_state state = {0};
     struct dmpi_err ignored = DMPI_ERR_INIT;

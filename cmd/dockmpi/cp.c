@@ -39,7 +39,7 @@ static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err
     struct dmpi_state state = {0};
     int rc = dmpi_session_open(&session, &o->common, err);
     if (rc == 0)
-        rc = dmpi_session_state(&state, &session, err);
+        rc = dmpi_session_members(&state, &session, err);
     if (rc == 0) {
         struct dmpi_copy_opts opts = {.cluster = session.spec.name,
                                       .workers_only = o->workers,

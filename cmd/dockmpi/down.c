@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/shquote.h"
 #include "cluster/down.h"
+#include "absent.h"
 #include "out.h"
 #include "state.h"
 #include "verbs.h"
@@ -164,6 +165,8 @@ static int dry_run(const struct round *round, json_t *json, struct dmpi_err *err
             dmpi_out_line("would remove %s on %s", state.members[i].container,
                           dmpi_fleet_name(fleet, state.members[i].node));
     }
+    if (rc == 0 && !state.n && round->cluster)
+        dmpi_absent_note(round->session);
     dmpi_state_free(&state);
     return rc;
 }
@@ -195,6 +198,8 @@ static int take_down(const struct round *round, json_t *json, struct dmpi_err *e
         tell_failures(round, &result.removed);
     if (rc == 0 && result.removed.n)
         remind(session);
+    if (rc == 0 && !result.removed.n && round->cluster)
+        dmpi_absent_note(session);
     if (rc == 0 && round->cluster)
         dmpi_session_forget(round->cluster);
     dmpi_down_result_free(&result);
@@ -230,6 +235,17 @@ static int noted_too(const struct down *o, json_t *json, struct dmpi_err *err)
     return worst;
 }
 
+/* --all and --node say themselves what is meant, but --node not which cluster. */
+static struct down without_environment(const struct down *o)
+{
+    struct down own = *o;
+    if (o->common.by_environment && (o->all || o->nodes.n))
+        own.common.file = NULL;
+    if (o->common.by_environment && o->all)
+        own.common.name = NULL;
+    return own;
+}
+
 static int open_nodes(struct dmpi_session *session, const struct down *o, struct dmpi_err *err)
 {
     if (o->nodes.n)
@@ -239,7 +255,7 @@ static int open_nodes(struct dmpi_session *session, const struct down *o, struct
 
 static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err)
 {
-    const struct down *o = arg;
+    const struct down own = without_environment(arg), *o = &own;
     if (operands->n)
         return dmpi_usage(err, "down takes no operands; a cluster is chosen with --name");
     if (o->all && o->common.name)

@@ -188,7 +188,7 @@ static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err
     int rc = dmpi_session_open(&session, &o->common, err);
     struct work w = {.fleet = session.fleet, .opts = o, .argv = operands};
     if (rc == 0)
-        rc = dmpi_session_state(&state, &session, err);
+        rc = dmpi_session_members(&state, &session, err);
     if (rc == 0)
         rc = choose(&w, &state, session.spec.name, err);
     if (rc == 0)

@@ -46,7 +46,8 @@ static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err
     struct dmpi_run_opts opts;
     char *images, *text = NULL;
     int rc = dmpi_run_cmd_prepare(&opts, &images, o, operands, err);
-    if (rc == 0 && (o->image || o->workers || o->ports || o->common.file))
+    if (rc == 0 &&
+        (o->image || o->workers || o->ports || (o->common.file && !o->common.by_environment)))
         rc = from_plan(&text, o, &opts, err);
     else if (rc == 0)
         rc = from_cluster(&text, o, &opts, err);

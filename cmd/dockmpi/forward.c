@@ -214,7 +214,7 @@ static int parse(char **name, struct forward *f, const char *text, struct dmpi_e
 static int forward(struct forward *f, struct dmpi_session *session, struct dmpi_err *err)
 {
     struct dmpi_state state DMPI_AUTO(dmpi_state_free) = {0};
-    if (dmpi_session_state(&state, session, err) < 0)
+    if (dmpi_session_members(&state, session, err) < 0)
         return -1;
     f->member = dmpi_session_member(&state, session->spec.name, f->name, err);
     if (!f->member ||

@@ -7,9 +7,9 @@
 
 const struct dmpi_opt dmpi_common_opts[] = {
     {"file", 'f', DMPI_OPT_STR, offsetof(struct dmpi_common, file), "FILE",
-     "cluster file (YAML), or a hostfile", 0, 0},
+     "cluster file (YAML), or a hostfile (default: DOCKMPI_FILE, or what `up` noted)", 0, 0},
     {"name", 0, DMPI_OPT_STR, offsetof(struct dmpi_common, name), "CLUSTER",
-     "which cluster (default: that of the file, else \"default\")", 0, 0},
+     "which cluster (default: DOCKMPI_NAME, that of the file, or \"default\")", 0, 0},
     {"verbose", 'v', DMPI_OPT_FLAG, offsetof(struct dmpi_common, verbose), NULL,
      "say what is done and why", 0, 0},
     {"json", 0, DMPI_OPT_FLAG, offsetof(struct dmpi_common, json), NULL, "print the result as JSON",
@@ -24,14 +24,16 @@ static void print_overview(void)
          "usage: dockmpi COMMAND [OPTIONS] [ARGUMENTS]\n\ncommands:");
     for (size_t i = 0; dmpi_verbs[i]; i++)
         printf("  %-10s %s\n", dmpi_verbs[i]->name, dmpi_verbs[i]->summary);
-    puts("\na first job on this machine:\n"
-         "  dockmpi image build cpu\n"
-         "  dockmpi up --workers 2 --image cpu\n"
-         "  dockmpi run multinode_ddp_mpi -- 3 1\n"
-         "  dockmpi down\n\n"
-         "Help on a command: dockmpi help COMMAND\n"
-         "Exit code: that of the job for run, wait and exec; 125 when dockmpi itself failed;\n"
-         "2 for wrong usage.");
+    puts(
+        "\na first job on this machine:\n"
+        "  dockmpi image build cpu\n"
+        "  dockmpi up --workers 2 --image cpu\n"
+        "  dockmpi run multinode_ddp_mpi -- 3 1\n"
+        "  dockmpi down\n\n"
+        "Help on a command: dockmpi help COMMAND\n"
+        "DOCKMPI_NAME and DOCKMPI_FILE say --name and -f for all commands that are given neither.\n"
+        "Exit code: that of the job for run, wait and exec; 125 when dockmpi itself failed;\n"
+        "2 for wrong usage.");
 }
 
 struct dmpi_opt *dmpi_help_common(const struct dmpi_verb *verb)

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "absent.h"
 #include "out.h"
 #include "state.h"
 #include "verbs.h"
@@ -132,6 +133,8 @@ static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err
         rc = prune(&session, &state, operands, o->common.json, err);
     else if (rc == 0)
         list(&state, o->common.json);
+    if (rc == 0 && !state.n && !dmpi_state_failed(&state))
+        dmpi_absent_note(&session);
     dmpi_state_free(&state);
     dmpi_session_close(&session);
     return rc;

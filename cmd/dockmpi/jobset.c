@@ -20,7 +20,7 @@ int dmpi_jobset_open(struct dmpi_jobset *out, const struct dmpi_common *common,
 {
     *out = (struct dmpi_jobset){0};
     if (dmpi_session_open(&out->session, common, err) < 0 ||
-        dmpi_session_state(&out->state, &out->session, err) < 0)
+        dmpi_session_members(&out->state, &out->session, err) < 0)
         return -1;
     out->jobs = dmpi_xcalloc(out->state.n + names->n + 1, sizeof(struct dmpi_member *));
     const struct dmpi_member *job =

@@ -33,7 +33,7 @@ static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err
     const struct dmpi_member *job = NULL;
     int rc = dmpi_session_open(&session, &o->common, err);
     if (rc == 0)
-        rc = dmpi_session_state(&state, &session, err);
+        rc = dmpi_session_members(&state, &session, err);
     if (rc == 0 &&
         !(job = dmpi_job_find(&state, session.spec.name, operands->n ? operands->v[0] : NULL, err)))
         rc = -1;

@@ -122,6 +122,7 @@ static int run_verb(const struct dmpi_verb *verb, char *const *argv)
     struct dmpi_common *common = opts;
     int rc = dmpi_opts_parse(opts, &operands, tables, 2, verb->how, argv, &err);
     common->dashes_first = rc > 0;
+    dmpi_common_environment(common);
     dmpi_hint_choose(
         &(struct dmpi_choice){.verbs = dmpi_verbs, .file = common->file, .name = common->name});
     if (rc < 0) {

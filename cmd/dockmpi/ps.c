@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "cluster/ttl.h"
 #include "job/jobs.h"
+#include "absent.h"
 #include "out.h"
 #include "state.h"
 #include "verbs.h"
@@ -133,6 +134,8 @@ static int run(void *opts, const struct dmpi_strv *operands, struct dmpi_err *er
             print_ends(&state, session.fleet);
         }
     }
+    if (rc == 0 && !all && !state.n)
+        dmpi_absent_note(&session);
     dmpi_state_free(&state);
     dmpi_session_close(&session);
     return rc;
@@ -145,7 +148,8 @@ const struct dmpi_verb dmpi_verb_ps = {
     .args = "",
     .summary = "list clusters, containers and jobs",
     .details =
-        "Without --name and -f: every cluster on the engine. The job's container is listed\n"
+        "Without --name and -f, or their variables: every cluster on the engine. The job's "
+        "container is listed\n"
         "under the job's name; `dockmpi jobs` tells more about jobs. Looking is no use of a\n"
         "cluster with a time to live: its end comes no later for it.",
     .opts = opts,

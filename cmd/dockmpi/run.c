@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "absent.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -262,9 +263,9 @@ static int watch_keys(struct dmpi_run_opts *opts, const char **keys, const struc
     *keys = o->detach_keys ? o->detach_keys : DMPI_KEYS_DEFAULT;
     if (dmpi_keys_watch(&watch, *keys, o->interactive, err) < 0)
         return -1;
-    opts->leave_fd = watch.leave_fd;
     if (!watch.watched)
         *keys = NULL;
+    opts->leave_fd = watch.leave_fd;
     opts->stdin_fd = watch.stdin_fd;
     return 0;
 }
@@ -275,9 +276,9 @@ static int real_run(const struct dmpi_run_cmd *o, const struct dmpi_run_opts *op
     struct dmpi_session session;
     struct dmpi_run_result result = {0};
     struct dmpi_run_opts now = *opts;
-    int rc = dmpi_session_open(&session, &o->common, err);
     const char *keys = NULL;
     now.arg = &keys;
+    int rc = dmpi_session_open(&session, &o->common, err);
     if (rc == 0 && !o->detach)
         rc = watch_keys(&now, &keys, o, err);
     if (rc == 0) {
@@ -285,6 +286,8 @@ static int real_run(const struct dmpi_run_cmd *o, const struct dmpi_run_opts *op
         rc = dmpi_run(session.fleet, &session.spec, &now, dmpi_app_ctl(), &result, err);
         dmpi_progress_end();
     }
+    if (rc < 0 && result.absent)
+        dmpi_absent_fail(&session, err);
     if (rc == 0) {
         tell(o, &result);
         rc = o->detach ? DMPI_EXIT_OK : dmpi_run_exit_code(&result);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * How a verb finds its cluster: -f, else the file that `up` noted for the name, else the default
+ * How a verb finds its cluster: -f (or DOCKMPI_FILE), else the file that `up` noted for the name, else the default
  * cluster on the local engine. The note is a cache of one path, nothing that could go stale
  * beyond it: the containers' labels are the truth.
  */
@@ -19,6 +19,25 @@
 #include "hint.h"
 
 enum { NOTE_MAX = 64 * 1024 };
+
+static const char *variable(const char *name)
+{
+    const char *value = getenv(name);
+    return value && *value ? value : NULL;
+}
+
+/*
+ * Either flag names a cluster, and a variable that is forgotten in a shell must not make another one of it: `-f b.yaml`
+ * would get the name of cluster a, `down --name b` would look on the nodes of a.
+ */
+void dmpi_common_environment(struct dmpi_common *common)
+{
+    if (common->file || common->name)
+        return;
+    common->file = variable("DOCKMPI_FILE");
+    common->name = variable("DOCKMPI_NAME");
+    common->by_environment = common->file || common->name;
+}
 
 static char *note_path(const char *name)
 {

@@ -115,7 +115,7 @@ static int run(void *arg, const struct dmpi_strv *operands, struct dmpi_err *err
         return rc;
     }
     if (rc == 0)
-        rc = dmpi_session_state(&state, &session, err);
+        rc = dmpi_session_members(&state, &session, err);
     if (rc == 0 && !(member = dmpi_session_member(&state, session.spec.name, name, err)))
         rc = -1;
     if (rc == 0)

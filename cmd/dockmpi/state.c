@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "absent.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "cluster/ttl.h"
@@ -37,6 +38,13 @@ int dmpi_session_state(struct dmpi_state *out, struct dmpi_session *session, str
             dmpi_out_note("warning: %s", out->errs[i].msg);
     use(session, out);
     return 0;
+}
+
+int dmpi_session_members(struct dmpi_state *out, struct dmpi_session *session, struct dmpi_err *err)
+{
+    if (dmpi_session_state(out, session, err) < 0)
+        return -1;
+    return out->n || dmpi_state_failed(out) ? 0 : dmpi_absent_fail(session, err);
 }
 
 char *dmpi_member_label(const struct dmpi_member *member)

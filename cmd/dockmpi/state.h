@@ -12,6 +12,10 @@
  */
 int dmpi_session_state(struct dmpi_state *out, struct dmpi_session *session, struct dmpi_err *err);
 
+/** The same where the cluster must be there: else DMPI_ENOTFOUND, which names those that are. */
+int dmpi_session_members(struct dmpi_state *out, struct dmpi_session *session,
+                         struct dmpi_err *err);
+
 /**
  * The member called `name` ("launcher", "worker-0"); it must run. Borrowed from `state`.
  * NULL with an error that lists what there is.

@@ -62,6 +62,7 @@ static int find_cluster(struct dmpi_run *r, struct dmpi_err *err)
         return dmpi_err_set(
             err, DMPI_ENOTFOUND,
             "cluster %s has lost its launcher: run `dockmpi up` as before to repair it", name);
+    r->result->absent = r->state.n == 0;
     if (!r->launcher)
         return dmpi_err_set(err, DMPI_ENOTFOUND, "cluster %s is not up: start it with `dockmpi up`",
                             name);

@@ -75,6 +75,7 @@ struct dmpi_run_result {
     int heeded;     // canceled: its processes that ended when they were told to,
     int forced;     // and that had to be killed
     bool oom_killed;
+    bool absent; // it could not be run because nothing of the cluster is there
     struct dmpi_strv
         causes; // a lost job: what has become of its workers, "worker-1 on node h1: ..."
     struct dmpi_sync_result sync;

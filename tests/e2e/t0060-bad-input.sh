@@ -159,9 +159,10 @@ noted() {
 }
 noted /var/run/docker.sock
 exits 125 'exec without a cluster' dockmpi exec --name "$c" -- true
-is "$err" "dockmpi: cluster $c has no running containers; start it: \`dockmpi up -f $PWD/noted.yaml --name $c\`" 'says how it is started'
+others='(; on node there there (is|are): .*)?$'
+like "$err" "^dockmpi: cluster $c is not up: start it with .dockmpi up -f $PWD/noted.yaml --name $c.$others" 'says how it is started'
 exits 125 'the same with a file' dockmpi exec -f noted.yaml --name "$c" -- true
-like "$err" "start it: .dockmpi up -f noted.yaml --name $c.$" 'says that file'
+like "$err" "start it with .dockmpi up -f noted.yaml --name $c.$others" 'says that file'
 noted /nonexistent/docker.sock
 exits 1 'doctor' dockmpi doctor --name "$c"
 like "$out" '^fail +engine +there ' 'examines the nodes of the noted file'

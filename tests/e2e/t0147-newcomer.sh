@@ -18,3 +18,36 @@ like "$out" "^fail +cluster +local +worker-0 of cluster $c is exited, not runnin
 like "$out" "^fail +cluster +local +worker-1 of cluster $c is gone: it has no container" 'and the other'
 like "$out" "-> .dockmpi up --name $c., with the options that it had" 'and what to do'
 
+# A name that is mistyped.
+there="on node local there (is|are): .*$c"
+exits 0 'ps of a cluster that is not there' dockmpi ps --name "$c-no"
+like "$err" "^dockmpi: there is no cluster $c-no; $there" 'says so, and which there are'
+exits 0 'jobs' dockmpi jobs --name "$c-no"
+like "$err" "^dockmpi: there is no cluster $c-no; $there" 'does, too'
+exits 0 'down' dockmpi down --name "$c-no"
+like "$err" "^dockmpi: there is no cluster $c-no; $there" 'does, too'
+for words in 'logs' 'attach' 'wait' 'cancel' 'run -- true' 'exec -- true'; do
+    # shellcheck disable=SC2086 # words
+    exits 125 "$words" dockmpi ${words%% *} --name "$c-no" ${words#"${words%% *}"}
+    like "$err" "^dockmpi: cluster $c-no is not up: start it with .dockmpi up --name $c-no.; $there" 'says so, too'
+    one_line "$err" 'in one line'
+done
+
+# A name that is said once.
+export DOCKMPI_NAME=$c
+ok 'DOCKMPI_NAME' dockmpi ps
+like "$out" "^$c +worker-0 " 'is the cluster'
+is "$(sed 1d out | grep -cv "^$c ")" 0 'alone'
+ok 'a flag' dockmpi ps --name "$c-no"
+unlike "$out" "^$c " 'wins'
+unset DOCKMPI_NAME
+printf 'name: %s\nnodes: [ { name: here, docker: "unix:///var/run/docker.sock", image: launcher } ]\n' "$c" >lab.yaml
+export DOCKMPI_FILE=$PWD/lab.yaml
+ok 'DOCKMPI_FILE' dockmpi ps
+like "$out" "^$c +worker-0 +here " 'is the cluster file'
+ok 'a flag' dockmpi ps --name "$c-no"
+like "$err" 'on node local' 'wins'
+ok 'down --all asks the engine, not the file' dockmpi down --all --dry-run
+like "$out" "would remove dockmpi-$c-launcher on local" 'that is here'
+ok 'down' dockmpi down
+is "$(containers "$c")" '' 'takes down what the file names'
