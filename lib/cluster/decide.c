@@ -3,7 +3,10 @@
 
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
+#include "spec/given.h"
+#include "spec/labels.h"
 
 static void add_step(struct dmpi_decision *out, enum dmpi_change change,
                      const struct dmpi_plan_member *wanted, const struct dmpi_member *found,
@@ -19,6 +22,15 @@ static bool same_member(const struct dmpi_plan_member *wanted, const struct dmpi
            (wanted->role != DMPI_WORKER || found->index == wanted->index);
 }
 
+// By name where that is known: most often one was only not repeated.
+static char *changed_options(const struct dmpi_plan_member *wanted, const struct dmpi_member *found)
+{
+    const json_t *labels = dmpi_json_obj(wanted->create, "Labels");
+    dmpi_autofree char *which =
+        dmpi_given_changes(found->given, dmpi_json_str(labels, DMPI_LABEL_GIVEN));
+    return dmpi_xasprintf("its options changed%s%s", which ? ": " : "", which ? which : "");
+}
+
 // Why a find cannot stay; NULL when it can.
 static char *reason_to_replace(const struct dmpi_plan_member *wanted,
                                const struct dmpi_member *found, const char *image_id)
@@ -32,7 +44,7 @@ static char *reason_to_replace(const struct dmpi_plan_member *wanted,
     if (strcmp(found->profile, wanted->profile->name) != 0)
         return dmpi_xasprintf("image %s instead of %s", wanted->profile->name, found->profile);
     if (strcmp(found->spec, wanted->spec_hash) != 0)
-        return dmpi_xstrdup("its options changed");
+        return changed_options(wanted, found);
     if (image_id && strcmp(found->image_id, image_id) != 0)
         return dmpi_xasprintf("image %s was rebuilt", wanted->profile->image);
     return NULL;

@@ -79,6 +79,7 @@ static bool member_parse(struct dmpi_member *out, const json_t *entry, size_t no
     out->index = label_int(labels, DMPI_LABEL_INDEX);
     out->node_tag = label(labels, DMPI_LABEL_NODE);
     out->spec = label(labels, DMPI_LABEL_SPEC);
+    out->given = label(labels, DMPI_LABEL_GIVEN);
     out->profile = label(labels, DMPI_LABEL_PROFILE);
     out->addr = label(labels, DMPI_LABEL_ADDR);
     out->origin = label(labels, DMPI_LABEL_ORIGIN);
@@ -98,9 +99,10 @@ static bool member_parse(struct dmpi_member *out, const json_t *entry, size_t no
 
 static void member_free(struct dmpi_member *m)
 {
-    char *const strings[] = {m->id,     m->container, m->cluster,  m->node_tag, m->state,
-                             m->image,  m->image_id,  m->spec,     m->profile,  m->addr,
-                             m->origin, m->job,       m->job_name, m->tags,     m->program};
+    char *const strings[] = {m->id,       m->container, m->cluster,  m->node_tag,
+                             m->state,    m->image,     m->image_id, m->spec,
+                             m->profile,  m->addr,      m->origin,   m->job,
+                             m->job_name, m->tags,      m->program,  m->given};
     for (size_t i = 0; i < DMPI_ARRAY_LEN(strings); i++)
         free(strings[i]);
     dmpi_strv_free(&m->volumes);

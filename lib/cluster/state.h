@@ -31,6 +31,7 @@ struct dmpi_member {
     char *image;    // image name it was made from
     char *image_id; // id of that image, "sha256:..."
     char *spec;     // hash of what it was made from
+    char *given;    // options that it was made with (spec/given.h)
     char *profile;
     char *addr;
     char *origin; // which definition made it, see dmpi_origin in spec

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "spec/given.h"
 #include "spec/rights.h"
 #include "spec/runas.h"
 #include "spec/script.h"
@@ -84,6 +85,8 @@ static json_t *labels_of(const struct dmpi_plan_member *m, const struct dmpi_spe
     set_number(labels, DMPI_LABEL_INDEX, m->index);
     dmpi_json_set_str(labels, DMPI_LABEL_NODE, spec->nodes[m->node].name);
     dmpi_json_set_str(labels, DMPI_LABEL_PROFILE, m->profile->name);
+    dmpi_autofree char *given = dmpi_given_label(spec);
+    dmpi_json_set_str(labels, DMPI_LABEL_GIVEN, given);
     if (m->addr)
         dmpi_json_set_str(labels, DMPI_LABEL_ADDR, m->addr);
     if (dmpi_ports_given(&spec->ports)) {

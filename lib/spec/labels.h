@@ -8,6 +8,7 @@
 #define DMPI_LABEL_INDEX "io.dockmpi.index"     // worker I, job N; 0 for the launcher
 #define DMPI_LABEL_NODE "io.dockmpi.node"       // node name
 #define DMPI_LABEL_SPEC "io.dockmpi.spec"       // hash of the create body
+#define DMPI_LABEL_GIVEN "io.dockmpi.options"   // which options it was made with, see given.h
 #define DMPI_LABEL_PROFILE "io.dockmpi.profile" // image profile
 #define DMPI_LABEL_GPUS                                                                            \
     "io.dockmpi.gpus" // "0/2": the first of two workers that share a node's GPUs

@@ -33,7 +33,7 @@ t dockmpi run -f cpu.yaml -- true
 is "$((rc != 0))" 1 'behind the firewall no job starts'
 like "$err" 'worker-[0-2] on node h[01] was lost: .*"dockmpi doctor" tells' 'and is told who tells more'
 ok 'up --ports' dockmpi up -f cpu.yaml --ports 30000-30099
-like "$out" 'worker-2: replaced: its options changed' 'has every worker listen within the range'
+like "$out" 'worker-2: replaced: its options changed: --ports: not given before' 'has every worker listen within the range'
 ok 'an MPI job' dockmpi run -f cpu.yaml allreduce_mpi4py
 ok 'another at once, over UCX' dockmpi run -f cpu.yaml --tune ucx allreduce_mpi4py
 if docker run --rm --entrypoint test dockmpi/cpu -r /usr/lib/dockmpi/ports.so; then

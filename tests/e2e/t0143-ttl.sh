@@ -38,7 +38,7 @@ ok 'a job' dockmpi run --name "$c" -- sleep 0.3
 used=$XDG_CACHE_HOME/dockmpi/used/$c
 [ -e "$used" ] && pass 'its use is noted' || fail 'its use is noted'
 ok 'up without an end' dockmpi up --name "$c" --workers 1 --image cpu
-like "$out" 'replaced.*its options changed' 'is another cluster'
+like "$out" 'replaced.*its options changed: --ttl: not given this time' 'is another cluster'
 ok 'ps' dockmpi ps --name "$c"
 unlike "$out" 'ends in' 'it has no end'
 ok 'down' dockmpi down --name "$c"

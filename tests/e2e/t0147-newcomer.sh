@@ -6,7 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 need_image launcher
 c=$(cluster new)
-ok 'up' dockmpi up --name "$c" --workers 2 --image launcher
+ok 'up' dockmpi up --name "$c" --workers 2 --image launcher --env A=b
 
 # doctor looks at the cluster itself, too.
 ok 'doctor, where all is well' dockmpi doctor --name "$c" --image launcher
@@ -17,6 +17,9 @@ exits 1 'doctor, where a worker is dead and another is gone' dockmpi doctor --na
 like "$out" "^fail +cluster +local +worker-0 of cluster $c is exited, not running" 'names the one'
 like "$out" "^fail +cluster +local +worker-1 of cluster $c is gone: it has no container" 'and the other'
 like "$out" "-> .dockmpi up --name $c., with the options that it had" 'and what to do'
+
+ok 'up with other options' dockmpi up --name "$c" --workers 2 --image launcher --shm-size 65m
+like "$out" '^dockmpi-.*-launcher: replaced: its options changed: --env: not given this time; --shm-size: not given before$' 'says which are others'
 
 # A name that is mistyped.
 there="on node local there (is|are): .*$c"

@@ -12,6 +12,7 @@
 #include "base/io.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "spec/given.h"
 #include "spec/plan.h"
 
 static char images[] = "/tmp/dockmpi-test-XXXXXX";
@@ -245,6 +246,49 @@ static void refuses(void **state)
     }
 }
 
+// What is other than when a container was made. What it says itself may be anything.
+static void says_which_options_changed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *before, *now, *want; // want NULL: not known, or nothing
+    } rows[] = {
+        {"volume:aaaaaaaa user:bbbbbbbb", "-", "--volume, --user: not given this time"},
+        {"env:aaaaaaaa ttl:cccccccc", "env:bbbbbbbb ports:dddddddd",
+         "--ttl: not given this time; --env: other than before; --ports: not given before"},
+        {"env:aaaaaaaa", "env:aaaaaaaa", NULL},
+        {"-", "-", NULL},
+        {"", "env:aaaaaaaa", NULL},
+        {NULL, "env:aaaaaaaa", NULL},
+        {"env:", "env:aaaaaaaa", "--env: other than before"},
+        {"xenv:aaaaaaaa env", "-", NULL},
+        {"\033[2Jenv:aaaaaaaa evil:aaaaaaaa", "-", NULL},
+    };
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(rows); i++) {
+        dmpi_autofree char *got = dmpi_given_changes(rows[i].before, rows[i].now);
+        if (strcmp(got ? got : "", rows[i].want ? rows[i].want : "") != 0)
+            fail_msg("row %zu: %s", i, got ? got : "nothing");
+    }
+    struct dmpi_strv volumes DMPI_AUTO(dmpi_strv_free) = DMPI_STRV_INIT;
+    dmpi_strv_add(&volumes, "/data:/data:ro");
+    const struct dmpi_flags plain = {.workers = "1"};
+    const struct dmpi_flags rich = {
+        .workers = "1", .volumes = volumes, .workdir = "/srv", .run_as = "7", .shm_size = "1g"};
+    const struct dmpi_flags *const flags[] = {&plain, &rich};
+    char *labels[2] = {0};
+    for (size_t i = 0; i < 2; i++) {
+        struct dmpi_spec spec DMPI_AUTO(dmpi_spec_free) = {0};
+        struct dmpi_err err = DMPI_ERR_INIT;
+        assert_int_equal(dmpi_spec_make(&spec, flags[i], &err), 0);
+        labels[i] = dmpi_given_label(&spec);
+    }
+    assert_string_equal(labels[0], "-");
+    dmpi_autofree char *changes = dmpi_given_changes(labels[1], labels[0]);
+    assert_string_equal(changes, "--volume, --shm-size, --workdir, --user: not given this time");
+    free(labels[0]);
+    free(labels[1]);
+}
+
 static void names(void **state)
 {
     (void)state;
@@ -390,11 +434,17 @@ static void job_from_inspect(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(members),       cmocka_unit_test(worker_body),
-        cmocka_unit_test(hardware),      cmocka_unit_test(hashes),
-        cmocka_unit_test(gpu_workers),   cmocka_unit_test(refuses),
-        cmocka_unit_test(names),         cmocka_unit_test(plan_json),
-        cmocka_unit_test(job_from_plan), cmocka_unit_test(job_from_inspect),
+        cmocka_unit_test(members),
+        cmocka_unit_test(worker_body),
+        cmocka_unit_test(hardware),
+        cmocka_unit_test(hashes),
+        cmocka_unit_test(gpu_workers),
+        cmocka_unit_test(refuses),
+        cmocka_unit_test(says_which_options_changed),
+        cmocka_unit_test(names),
+        cmocka_unit_test(plan_json),
+        cmocka_unit_test(job_from_plan),
+        cmocka_unit_test(job_from_inspect),
     };
     return cmocka_run_group_tests(tests, make_images, remove_images);
 }

@@ -272,7 +272,7 @@ static void converges(void **state)
 
     UP(.workers = "1", .env = "A=b");
     assert_changes("launcher replaced, worker-0 replaced");
-    assert_string_equal(live.result.members[1].why, "its options changed");
+    assert_string_equal(live.result.members[1].why, "its options changed: --env: not given before");
     assert_reaches("worker-0", "worker-0");
     assert_int_equal(down(), 2);
     assert_int_equal(down(), 0);
