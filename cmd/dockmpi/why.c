@@ -35,6 +35,12 @@ static void print_line(const char *text)
     puts(safe);
 }
 
+static void print_note(const char *text)
+{
+    dmpi_autofree char *note = dmpi_hint(text);
+    print_line(note);
+}
+
 static void print(const struct dmpi_why *why)
 {
     const struct dmpi_why_verdict *v = &why->verdict;
@@ -45,7 +51,7 @@ static void print(const struct dmpi_why *why)
 
     print_line(head);
     for (size_t i = 0; i < v->notes.n; i++)
-        print_line(v->notes.v[i]);
+        print_note(v->notes.v[i]);
     if (why->last_line) {
         dmpi_autofree char *last =
             dmpi_xasprintf("last output, %s: %s", why->last_at, why->last_line);

@@ -144,6 +144,16 @@ static void read_last(struct dmpi_why *why, struct dmpi_fleet *fleet, const stru
     why->last_line = dmpi_xstrndup(space + 1, strcspn(space + 1, "\r\n"));
 }
 
+// MPI ends no job whose rank ends by an exception: it waits in MPI_Finalize for the others, and they for it.
+static void note_error(struct dmpi_why *why)
+{
+    if (why->running && why->verdict.stalled && why->last_line && dmpi_why_is_error(why->last_line))
+        dmpi_strv_addf(&why->verdict.notes,
+                       "the last output is that of an error: the rank that printed it may keep the "
+                       "others waiting; `dockmpi logs %s` shows it",
+                       dmpi_member_called(why->job));
+}
+
 static const char *how_ended(const struct dmpi_member *job)
 {
     const char *state = dmpi_job_state(job);
@@ -206,6 +216,7 @@ int dmpi_why_ask(struct dmpi_why *out, struct dmpi_fleet *fleet, const struct dm
     else
         conclude_ended(out, fleet, state);
     read_last(out, fleet, ctl);
+    note_error(out);
     return 0;
 }
 

@@ -179,6 +179,25 @@ static char *judge_blocked(const struct dmpi_why_verdict *v)
         who, verb(blocked, "is", "are"), first_that(v, DMPI_WHY_BLOCKED)->proc->channel);
 }
 
+bool dmpi_why_is_error(const char *line)
+{
+    static const char *const endings[] = {"Error", "Exception", "Interrupt", "SystemExit"};
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_.0123456789";
+    size_t tag = strspn(line, "0123456789");
+    if (tag && (line[tag] == ':' || line[tag] == ';') && line[tag + 1] == ' ')
+        line += tag + 2;
+    size_t len = strspn(line, letters);
+    if (line[len] && strncmp(line + len, ": ", 2) != 0)
+        return false;
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(endings); i++) {
+        size_t end = strlen(endings[i]);
+        if (len >= end && strncmp(line + len - end, endings[i], end) == 0)
+            return true;
+    }
+    return false;
+}
+
 static char *judge_work(const struct dmpi_why_verdict *v)
 {
     size_t compute = count(v, DMPI_WHY_COMPUTES), poll = count(v, DMPI_WHY_POLLS);

@@ -48,6 +48,10 @@ struct dmpi_why_verdict {
 // A word for people: "computes", "polls"...
 const char *dmpi_why_doing_word(enum dmpi_why_doing doing);
 
+// Whether a line of a job's output looks like the end of a traceback: "ValueError: no such set", also "3: mpi4py.MPI.Exception:
+// ..." with the rank's tag.
+bool dmpi_why_is_error(const char *line);
+
 // The worker that a rank was planned for, by "0-3:2,4:1"; -1 where the plan (NULL: none) does not say.
 int dmpi_why_planned(const char *plan, int rank);
 

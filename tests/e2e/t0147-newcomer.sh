@@ -21,6 +21,11 @@ like "$out" "-> .dockmpi up --name $c., with the options that it had" 'and what 
 ok 'up with other options' dockmpi up --name "$c" --workers 2 --image launcher --shm-size 65m
 like "$out" '^dockmpi-.*-launcher: replaced: its options changed: --env: not given this time; --shm-size: not given before$' 'says which are others'
 
+# A rank that failed, and whose others wait.
+ok 'a job' dockmpi run --name "$c" -d -- sh -c 'echo "ValueError: no such set"; exec sleep 600'
+points() { t dockmpi why --name "$c" && grep -q "the last output is that of an error: .*\`dockmpi logs --name $c 1\` shows it" out; }
+wait_until "$E2E_LIMIT" points && pass 'why points at its last words' || fail 'why points at its last words' || diag
+
 # A name that is mistyped.
 there="on node local there (is|are): .*$c"
 exits 0 'ps of a cluster that is not there' dockmpi ps --name "$c-no"
@@ -54,3 +59,9 @@ ok 'down --all asks the engine, not the file' dockmpi down --all --dry-run
 like "$out" "would remove dockmpi-$c-launcher on local" 'that is here'
 ok 'down' dockmpi down
 is "$(containers "$c")" '' 'takes down what the file names'
+
+# Nothing stays of the preparations where there was nothing to prepare. Another user's state lies elsewhere.
+mkdir fake run
+printf '#!/bin/sh\necho 1000\n' >fake/id && chmod +x fake/id
+ok 'compose/setup, where an engine answers' env PATH="$PWD/fake:$PATH" XDG_RUNTIME_DIR="$PWD/run" "$E2E_ROOT/compose/setup"
+is "$(ls run)" '' 'leaves no folder behind'

@@ -312,13 +312,36 @@ static void test_fate(void **state)
     }
 }
 
+static void knows_the_end_of_a_traceback(void **state)
+{
+    (void)state;
+    static const char *const yes[] = {
+        "ValueError: no such set", "KeyError: 'a'",
+        "3: RuntimeError: x",      "0; KeyboardInterrupt",
+        "AssertionError",          "mpi4py.MPI.Exception: MPI_ERR_TRUNCATE: message truncated"};
+    static const char *const no[] = {
+        "",    "epoch 3: loss 0.5", "an Error: x",    "12", "ErrorRate: 0.5",
+        "3: ", "Errors: none",      "Error-free: yes"};
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(yes); i++)
+        if (!dmpi_why_is_error(yes[i]))
+            fail_msg("'%s' is none", yes[i]);
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(no); i++)
+        if (dmpi_why_is_error(no[i]))
+            fail_msg("'%s' is one", no[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parse),      cmocka_unit_test(test_parse_refuses),
-        cmocka_unit_test(test_plan),       cmocka_unit_test(test_judge),
-        cmocka_unit_test(test_judge_many), cmocka_unit_test(test_judge_node),
-        cmocka_unit_test(test_peers),      cmocka_unit_test(test_fate),
+        cmocka_unit_test(knows_the_end_of_a_traceback),
+        cmocka_unit_test(test_parse),
+        cmocka_unit_test(test_parse_refuses),
+        cmocka_unit_test(test_plan),
+        cmocka_unit_test(test_judge),
+        cmocka_unit_test(test_judge_many),
+        cmocka_unit_test(test_judge_node),
+        cmocka_unit_test(test_peers),
+        cmocka_unit_test(test_fate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
