@@ -27,7 +27,7 @@ meet() {
     case $said in
     *refused*) echo 'its container has ended' ;;
     *'banner exchange'* | *'not responding'*) echo 'it does not answer, its network does: paused, or its host hangs' ;;
-    *'timed out'* | *'No route'* | *unreachable*) echo 'its host does not answer: off, the network cut, or a firewall between; "dockmpi doctor" tells' ;;
+    *'timed out'* | *'No route'* | *unreachable*) echo "its host does not answer: off, the network cut, or a firewall between; $(command_for doctor) tells" ;;
     *) echo 'ssh is not let in' ;;
     esac
 }
@@ -53,5 +53,5 @@ tell_lost() {
         found=1
     done
     [ -n "$found" ] ||
-        echo 'dockmpi: a worker was lost or not reached; "dockmpi doctor" examines nodes and links' >&2
+        echo "dockmpi: a worker was lost or not reached; $(command_for doctor) examines nodes and links" >&2
 }

@@ -8,7 +8,7 @@
 
 # Written by dockmpi.
 if ! read -r _d_me _d_profile </etc/dockmpi/index; then
-    echo 'dockmpi: this container has lost its files: run dockmpi up' >&2
+    echo 'dockmpi: this container has lost its files: run `dockmpi up` as before' >&2
     exit 93
 fi
 # Debian's mpirun passes on where PMIx has its components, and Open MPI would look for its own there and

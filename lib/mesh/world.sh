@@ -10,12 +10,13 @@
 # reason in $dir/verdict.
 
 # What lib/mpi wrote at the head of the job; nothing is collected without "# Ranks:".
-ranks=0 plan='' map='' gpus='' reads='' verify='' restarts=0 files='' ucc='' job='' grace=0 limit=''
+ranks=0 plan='' map='' gpus='' reads='' verify='' restarts=0 files='' ucc='' job='' cluster='' grace=0 limit=''
 head_of_job() {
     while read -r hash key value && [ "$hash" = '#' ]; do
         case $key in
         Reads) reads=1 ;;
         Job:) job=$value ;;
+        Cluster:) cluster=$value ;;
         Grace:) grace=$value ;;
         Timeout:) limit=$value ;;
         Ranks:) ranks=$value ;;
@@ -35,6 +36,10 @@ members() {
         [ "$hash $key" != '# Worker:' ] ||
             eval "node_$index=\$node container_$index=\$container gpu_$index=\$gpu"
     done </etc/dockmpi/job
+}
+# A command of the user's, who may have several clusters.
+command_for() {
+    echo "\`dockmpi $1${cluster:+ --name $cluster}\`"
 }
 place() {
     case $1 in
@@ -76,7 +81,7 @@ watch() {
         wait "$nap"
         now=$(grep -c . "$dir/came")
         if [ "$now" = "$last" ]; then
-            verdict "$(missing). \`dockmpi doctor\` looks at the nodes"
+            verdict "$(missing). $(command_for doctor) looks at the nodes"
             kill -s TERM $$
         fi
         last=$now
@@ -173,7 +178,7 @@ sift() {
     kill "$!"
     if [ -n "$why" ]; then
         [ "$came" -eq 1 ] || [ "$only" = several ] || why="$why; all $came ranks are $(place "$only")"
-        verdict "$why. \`dockmpi run --dry-run\` shows the plan; see which mpirun the launcher's image has"
+        verdict "$why. $(command_for 'run --dry-run') shows the plan; see which mpirun the launcher's image has"
         kill -s TERM $$
         exec grep -av "dockmpi-$mark "
     fi

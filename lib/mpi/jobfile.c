@@ -87,6 +87,8 @@ static void add_head(struct dmpi_buf *out, const struct dmpi_mpi_command *comman
         add_restarts(out, job);
     if (job->id)
         dmpi_buf_addf(out, "# Job: %s\n# Grace: %lld\n", job->id, (long long)job->grace_ms);
+    if (job->cluster)
+        dmpi_buf_addf(out, "# Cluster: %s\n", job->cluster);
     if (job->timeout_ms)
         dmpi_buf_addf(out, "# Timeout: %g\n", (double)job->timeout_ms / 1000);
     if (arranges_output(job))
@@ -126,7 +128,7 @@ static void add_tags(struct dmpi_buf *out, const struct dmpi_mpi_job *job)
 {
     const char *refusal =
         "dockmpi: --tag and --output need Open MPI 5 and a launcher of the present image: "
-        "`dockmpi image build launcher`, then `dockmpi up`";
+        "`dockmpi image build launcher`, then `dockmpi up` as before";
 
     if (arranges_output(job))
         refusal = "dockmpi: --tag and --output: the image has mpirun itself arrange the output";

@@ -31,7 +31,7 @@ for host in h0 h1; do
 done
 t dockmpi run -f cpu.yaml -- true
 is "$((rc != 0))" 1 'behind the firewall no job starts'
-like "$err" 'worker-[0-2] on node h[01] was lost: .*"dockmpi doctor" tells' 'and is told who tells more'
+like "$err" 'worker-[0-2] on node h[01] was lost: .*`dockmpi doctor --name '"$C"'` tells' 'and is told who tells more'
 ok 'up --ports' dockmpi up -f cpu.yaml --ports 30000-30099
 like "$out" 'worker-2: replaced: its options changed: --ports: not given before' 'has every worker listen within the range'
 ok 'an MPI job' dockmpi run -f cpu.yaml allreduce_mpi4py

@@ -99,7 +99,7 @@ exits 9 'an mpirun that fails has its own code' dockmpi run --name "$c" -- true
 
 mpirun_does ''
 docker exec "dockmpi-$c-worker-1" sh -c 'mv /etc/dockmpi/rank /etc/dockmpi/right; echo "exec sleep 1000" >/etc/dockmpi/rank'
-bad 'a rank that does not come' "rank 1, planned on worker-1 of node local, has not come; 1 of 2 ranks have. .dockmpi doctor. looks"
+bad 'a rank that does not come' "rank 1, planned on worker-1 of node local, has not come; 1 of 2 ranks have. .dockmpi doctor --name $c. looks"
 docker exec "dockmpi-$c-worker-1" mv /etc/dockmpi/right /etc/dockmpi/rank
 exits 125 'a detached job' dockmpi wait --name "$c" "$(mpirun_does 'exit 0'; dockmpi run --name "$c" -d -- true)"
 mpirun_does ''

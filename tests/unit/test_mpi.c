@@ -201,6 +201,7 @@ static void test_local_command(void **state)
                                .env = words("SECRET=s PATH=/x OMP_NUM_THREADS=2"),
                                .mca = words("pml=ob1"),
                                .workdir = "/work",
+                               .cluster = "lab",
                                .id = "7",
                                .master_port = 21000};
 
@@ -225,6 +226,7 @@ static void test_local_command(void **state)
              "DOCKMPI_DAEMON=7");
     assert_non_null(strstr(command.job, "export SECRET=s\n"));
     assert_null(strstr(command.job, "# Code"));
+    assert_non_null(strstr(command.job, "\n# Cluster: lab\n"));
     assert_non_null(strstr(command.job, "rank python3 train.py 'a b' </dev/null\n"));
     assert_int_equal(command.np, 2);
     // What later attempts need; a name may not leave its line.

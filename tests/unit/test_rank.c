@@ -245,15 +245,15 @@ static void test_job_codes(void **state)
         {"printf out; exit 3\n", "out", 3},
         {"echo PRTE has lost communication with a remote daemon. >&2\n",
          "PRTE has lost communication with a remote daemon.\n"
-         "dockmpi: a worker was lost or not reached; \"dockmpi doctor\" examines nodes and links\n",
+         "dockmpi: a worker was lost or not reached; `dockmpi doctor` examines nodes and links\n",
          255},
         {"echo PRTE has lost communication with a remote daemon. >&2; exit 255\n",
          "PRTE has lost communication with a remote daemon.\n"
-         "dockmpi: a worker was lost or not reached; \"dockmpi doctor\" examines nodes and links\n",
+         "dockmpi: a worker was lost or not reached; `dockmpi doctor` examines nodes and links\n",
          255},
         {"echo ORTE was unable to reliably start one or more daemons. >&2; exit 255\n",
          "ORTE was unable to reliably start one or more daemons.\n"
-         "dockmpi: a worker was lost or not reached; \"dockmpi doctor\" examines nodes and links\n",
+         "dockmpi: a worker was lost or not reached; `dockmpi doctor` examines nodes and links\n",
          255},
         {"echo ORTE has lost communication with a remote daemon. >&2; exit 4\n",
          "ORTE has lost communication with a remote daemon.\n", 4},
@@ -414,7 +414,7 @@ static void test_job_lost(void **state)
          "hangs"},
         {"my-worker-5-worker-0", "echo 'ssh: connect: No route to host' >&2; exit 255",
          "worker-0 on node h0 was lost: its host does not answer: off, the network cut, or a "
-         "firewall between; \"dockmpi doctor\" tells"},
+         "firewall between; `dockmpi doctor --name c` tells"},
         {"worker-0", "echo '$(reboot)' >&2; exit 255",
          "worker-0 on node h0 was lost: ssh is not let in"},
         {"worker-0", "exit 0",
@@ -426,7 +426,7 @@ static void test_job_lost(void **state)
     for (size_t i = 0; i < DMPI_ARRAY_LEN(cases); i++) {
         dmpi_autofree char *said = dmpi_xasprintf(named, cases[i].host);
         dmpi_autofree char *job =
-            dmpi_xasprintf("# x\ncat >&2 <<'.'\n%s.\nexit 255\n%s", said, workers);
+            dmpi_xasprintf("# x\n# Cluster: c\ncat >&2 <<'.'\n%s.\nexit 255\n%s", said, workers);
         dmpi_autofree char *ssh = dmpi_xasprintf("#!/bin/sh\n%s\n", cases[i].ssh);
         dmpi_autofree char *out = dmpi_xasprintf("%sdockmpi: %s\n", said, cases[i].told);
         put_file("job", job);
@@ -494,12 +494,14 @@ static void test_job_stdin(void **state)
           0, "0\n");
 }
 
-#define HEAD "# x\n# Ranks: 2\n# Plan: 0-1:1\n"
+#define HEAD "# x\n# Cluster: c\n# Ranks: 2\n# Plan: 0-1:1\n"
 #define TAIL "# Worker: 0 here c0 -\n# Worker: 1 there c1 -\n"
 #define RANK(words) "echo \"dockmpi-$DOCKMPI_WORLD " words "\" >&2\n"
 #define RANK0 RANK("0 2 0 0 0 11 - ok h0")
 #define RANK1 RANK("1 2 1 1 0 12 - ok h1")
-#define PLAN ". `dockmpi run --dry-run` shows the plan; see which mpirun the launcher's image has\n"
+#define PLAN                                                                                       \
+    ". `dockmpi run --dry-run --name c` shows the plan; see which mpirun the launcher's image "    \
+    "has\n"
 
 // mpirun is played by the job's text; a world that is wrong would hold for a minute.
 static void test_job_world(void **state)
@@ -553,7 +555,7 @@ static void test_job_world(void **state)
          125},
         {HEAD RANK1 "exec sleep 60\n" TAIL,
          "dockmpi: the job was ended: rank 0, planned on worker-0 of node here, has not come; 1 of "
-         "2 ranks have. `dockmpi doctor` looks at the nodes\n",
+         "2 ranks have. `dockmpi doctor --name c` looks at the nodes\n",
          125},
         {HEAD RANK0 "exit 7\n" TAIL, "", 7}, // mpirun has told why
         // GPUs
