@@ -84,8 +84,7 @@ int dmpi_ended_kept(struct dmpi_engine *engine, const char *id, const struct dmp
     bool going = status && (strcmp(status, "removing") == 0 || strcmp(status, "dead") == 0);
     if (!going && (rc == 0 || other.code != DMPI_ENOTFOUND))
         return 0;
-    return dmpi_err_set(
-        err, DMPI_ENOTFOUND,
-        "its container was removed while it ran: by `dockmpi down`, or by hand with "
-        "`docker rm`");
+    return dmpi_err_set(err, DMPI_ENOTFOUND,
+                        "its container was removed while it ran: by `down`, or by hand with "
+                        "`docker rm`");
 }
