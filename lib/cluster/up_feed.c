@@ -410,7 +410,7 @@ static void tell_jobs(struct dmpi_work *work)
         if (err.code == DMPI_ENOTFOUND || err.code == DMPI_ECONFLICT) // it has ended meanwhile
             continue;
         dmpi_warn("job %s does not know the changed cluster and cannot start again in it: %s",
-                  job->job, err.msg);
+                  dmpi_member_called(job), err.msg);
     }
 }
 
