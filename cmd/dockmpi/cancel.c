@@ -84,7 +84,7 @@ static int check_known(const struct work *w, struct dmpi_err *err)
 
 static bool had_ended(const struct dmpi_cancel_job *job)
 {
-    return job->err.code == DMPI_OK && job->member && !dmpi_member_running(job->member);
+    return job->err.code == DMPI_OK && job->member && dmpi_member_ended(job->member);
 }
 
 static const char *outcome(const struct work *w, const struct dmpi_cancel_job *job)

@@ -285,6 +285,11 @@ bool dmpi_member_running(const struct dmpi_member *member)
            strcmp(member->state, "restarting") == 0;
 }
 
+bool dmpi_member_ended(const struct dmpi_member *job)
+{
+    return !dmpi_member_running(job) && strcmp(job->state, "created") != 0;
+}
+
 const char *dmpi_member_called(const struct dmpi_member *job)
 {
     return job->job_name[0] ? job->job_name : job->job;

@@ -78,6 +78,9 @@ void dmpi_state_free(struct dmpi_state *state);
 // True while the engine counts the container as up.
 bool dmpi_member_running(const struct dmpi_member *member);
 
+// True for a job that has ended; one that was made and is still to be started has not.
+bool dmpi_member_ended(const struct dmpi_member *job);
+
 // What the user calls a job: its name if he gave it one, else its id. Borrowed from the member.
 const char *dmpi_member_called(const struct dmpi_member *job);
 

@@ -2,10 +2,12 @@
 #include "job/cancel.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "cluster/ended.h"
+#include "cluster/unstarted.h"
 #include "engine/containers.h"
 #include "engine/exec.h"
 #include "fleet/fleet.h"
@@ -54,6 +56,23 @@ static void tell_grace(const struct cancel *c, struct dmpi_engine *engine, const
         dmpi_debug("the job was not told its grace: %s", err.msg);
 }
 
+// A job that its client has just made is started within moments, and then ended like any other. One that nobody
+// will start any more is removed: the engine refuses that where it was started after all.
+static int meet_start(struct dmpi_engine *engine, const struct dmpi_member *job,
+                      const struct dmpi_ctl *ctl, struct dmpi_err *err)
+{
+    if (!dmpi_job_unstarted(job, (int64_t)time(NULL))) {
+        if (dmpi_job_started_wait(engine, job, ctl, err) == 0)
+            return 0;
+        if (err->code != DMPI_ECONFLICT)
+            return -1;
+    }
+    if (dmpi_container_remove(engine, ctl, job->id, false, true, err) == 0 ||
+        err->code == DMPI_ECONFLICT || err->code == DMPI_ENOTFOUND)
+        return 0;
+    return -1;
+}
+
 static int ask(const struct cancel *c, struct dmpi_engine *engine, const struct dmpi_member *job,
                struct dmpi_err *err)
 {
@@ -72,6 +91,8 @@ static int end_container(const struct cancel *c, struct dmpi_cancel_job *what, s
     const struct dmpi_member *job = what->member;
     struct dmpi_engine *engine;
     if (dmpi_fleet_engine(&engine, c->fleet, job->node, c->ctl, err) < 0)
+        return -1;
+    if (!dmpi_member_running(job) && meet_start(engine, job, c->ctl, err) < 0)
         return -1;
     if (c->opts->grace_ms != 0) {
         if (ask(c, engine, job, err) == 0) {
@@ -95,7 +116,7 @@ static void cancel_item(size_t i, void *arg)
     struct dmpi_cancel_job *job = &c->jobs[i];
     struct dmpi_err err = DMPI_ERR_INIT;
     job->err = err;
-    if (!job->member || !dmpi_member_running(job->member))
+    if (!job->member || dmpi_member_ended(job->member))
         return;
     if (end_container(c, job, &err) < 0) {
         dmpi_err_wrap(&err, "job %s", dmpi_member_called(job->member));
@@ -116,7 +137,7 @@ int dmpi_cancel(struct dmpi_ranks *ranks, struct dmpi_fleet *fleet, const struct
     int64_t grace = 0;
     for (size_t i = 0; i < n; i++) {
         dmpi_strv_add(&ids, jobs[i].id);
-        if (!jobs[i].member || !dmpi_member_running(jobs[i].member))
+        if (!jobs[i].member || dmpi_member_ended(jobs[i].member))
             grace = opts->grace_ms < 0 ? DMPI_GRACE_MS : opts->grace_ms;
     }
     int rc = n == 0 ? 0 : dmpi_ranks_end(ranks, fleet, state, cluster, &ids, grace, ctl, err);

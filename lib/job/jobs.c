@@ -62,12 +62,18 @@ const struct dmpi_member *dmpi_job_find(const struct dmpi_state *state, const ch
     return NULL;
 }
 
+// One that was never started does not stand before those that run.
+static bool goes(const struct dmpi_member *job)
+{
+    return !dmpi_member_ended(job) && !dmpi_job_unstarted(job, (int64_t)time(NULL));
+}
+
 const struct dmpi_member *dmpi_job_running(const struct dmpi_state *state, const char *cluster)
 {
     const struct dmpi_member *newest = NULL;
     for (size_t i = 0; i < state->n; i++) {
         const struct dmpi_member *m = &state->members[i];
-        if (is_job(m, cluster) && dmpi_member_running(m) && (!newest || m->index > newest->index))
+        if (is_job(m, cluster) && goes(m) && (!newest || m->index > newest->index))
             newest = m;
     }
     return newest;

@@ -19,7 +19,7 @@ struct dmpi_fleet;
 const struct dmpi_member *dmpi_job_find(const struct dmpi_state *state, const char *cluster,
                                         const char *id, struct dmpi_err *err);
 
-// The newest job that runs; NULL: none does. Borrowed from state.
+// The newest job that runs or is about to; NULL: none does. Borrowed from state.
 const struct dmpi_member *dmpi_job_running(const struct dmpi_state *state, const char *cluster);
 
 // "running", "succeeded", "failed", "canceled" (by whomever), "timeout" (run --timeout), or the engine's word for

@@ -118,10 +118,25 @@ bad 'a script without an interpreter' 'words' dockmpi run --name "$c" ./words
 printf '#!/opt/gone/python\n' >script && chmod +x script
 exits 127 'a script whose interpreter the image lacks' dockmpi run --name "$c" ./script
 like "$err" 'script: its first line names an interpreter that image cpu does not have: /opt/gone/python' 'is told so'
-docker create --name "dockmpi-$c-job-77" --label "io.dockmpi.cluster=$c" --label io.dockmpi.role=job --label io.dockmpi.index=77 \
-    --label io.dockmpi.job=77 dockmpi/launcher true >/dev/null
+# made NUMBER PROGRAM...: a job's container that nobody has started yet.
+made() {
+    docker create --init --name "dockmpi-$c-job-$1" --label "io.dockmpi.cluster=$c" --label io.dockmpi.role=job \
+        --label "io.dockmpi.index=$1" --label "io.dockmpi.job=$1" dockmpi/launcher "${@:2}"
+}
+for job in 76 77; do made $job true >/dev/null; done
 exits 125 'waiting for a job that was never started fails' dockmpi wait --name "$c" 77
 like "$err" '^dockmpi: job 77: it was never started: .*run it again' 'and says so'
+ok 'cancel of a job that was never started' dockmpi cancel --name "$c" 76
+is "$out$(containers "$c" name=job-76)" 'job 76: canceled' 'takes it away'
+id=$(made 78 sleep 600)
+dockmpi cancel --name "$c" -v >told 2>asked &
+pid=$!
+looked() { [ "$(grep -c "GET /containers/$id/json" asked)" -ge 3 ]; }
+wait_until $E2E_LIMIT looked || fail 'cancel waits for the start of a job'
+docker start "$id" >/dev/null
+wait $pid
+is "$? $(cat told)$(docker ps -q --filter "id=$id")" '0 job 78: canceled' 'cancel while a job starts ends it'
+docker rm "$id" >/dev/null
 bad 'a folder without a program' 'images' dockmpi run --name "$c" ./images
 exits 127 'a program that is not in the image' dockmpi run --name "$c" -- no-such-program
 like "$err" '^dockmpi: no-such-program: not found in image cpu' 'a program that is not in the image: says so'

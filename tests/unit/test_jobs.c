@@ -97,6 +97,22 @@ static void finds_jobs(void **unused)
     assert_string_equal(err.msg, "cluster lab has no job '7'; it has 2 (night-run), 10");
 }
 
+// Also a job that is about to run, unless nobody will start it any more.
+static void finds_starting_job(void **unused)
+{
+    static char created[] = "created";
+    (void)unused;
+    struct dmpi_member jobs[] = {MEMBER(DMPI_JOB, 3, lab, none, exited),
+                                 MEMBER(DMPI_JOB, 4, lab, none, created),
+                                 MEMBER(DMPI_JOB, 5, lab, none, created)};
+    const struct dmpi_state all = {.members = jobs, .n = DMPI_ARRAY_LEN(jobs)};
+    assert_true(dmpi_member_ended(&jobs[0]));
+    assert_false(dmpi_member_ended(&jobs[1]));
+    assert_null(dmpi_job_running(&all, "lab"));
+    jobs[1].created = (int64_t)time(NULL);
+    assert_ptr_equal(dmpi_job_running(&all, "lab"), &jobs[1]);
+}
+
 static void shows_jobs(void **unused)
 {
     (void)unused;
@@ -300,6 +316,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_jobs),
+        cmocka_unit_test(finds_starting_job),
         cmocka_unit_test(shows_jobs),
         cmocka_unit_test(targets),
         cmocka_unit_test(refuses_targets),
