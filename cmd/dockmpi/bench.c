@@ -13,6 +13,7 @@
 #include "fabric/sizes.h"
 #include "job/run.h"
 #include "out.h"
+#include "run.h"
 #include "sig.h"
 #include "spec/profile.h"
 #include "transfer.h"
@@ -89,6 +90,8 @@ static int judge(const struct job *j, const struct dmpi_run_result *r, struct dm
         return dmpi_err_set(err, DMPI_ECANCELED, "interrupted");
     if (r->timed_out)
         return dmpi_err_set(err, DMPI_ETIMEOUT, "job %s: canceled after --timeout", r->job);
+    if (r->ended)
+        return dmpi_err_set(err, DMPI_ECANCELED, "job %s: " DMPI_RUN_WAS_CANCELED, r->job);
     if (r->exit_code == 127)
         return dmpi_err_set(err, DMPI_ENOTFOUND,
                             "an image of the cluster has no " DMPI_BENCH_PROGRAM

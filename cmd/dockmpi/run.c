@@ -69,8 +69,7 @@ void dmpi_run_tell(const struct dmpi_run_result *r)
     else if (r->canceled)
         dmpi_out_note("job %s: canceled; every rank has ended", r->called);
     else if (r->ended)
-        dmpi_out_note("job %s: was canceled (by `cancel`, `docker stop`, or its engine stopped)",
-                      r->called);
+        dmpi_out_note("job %s: " DMPI_RUN_WAS_CANCELED, r->called);
     dmpi_run_tell_killed(r->called, r->heeded, r->forced);
     if (r->oom_killed)
         dmpi_out_note("job %s: the kernel ended a process in its own container for want of memory",

@@ -42,6 +42,9 @@ void dmpi_run_canceling(void *arg, bool timed_out, int64_t grace_ms);
 /** Tells of a job that does not go on, on stderr. */
 void dmpi_run_stalled(void *arg, const char *job, const char *text);
 
+/** Of a job that ended because somebody else wanted it. */
+#define DMPI_RUN_WAS_CANCELED "was canceled (by `cancel`, `docker stop`, or its engine stopped)"
+
 /** What a person must know of a job's end besides its code. */
 void dmpi_run_tell(const struct dmpi_run_result *result);
 /** The exit code of the command that showed the job. */

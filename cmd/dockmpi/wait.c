@@ -7,6 +7,7 @@
 #include "job/fate.h"
 #include "jobset.h"
 #include "out.h"
+#include "run.h"
 #include "state.h"
 #include "verbs.h"
 
@@ -24,9 +25,7 @@ static void tell(const struct dmpi_jobset *set, const struct dmpi_job_end *ends)
 {
     for (size_t i = 0; i < set->n; i++) {
         if (strcmp(ends[i].state, "canceled") == 0)
-            dmpi_out_note(
-                "job %s: was canceled (by `cancel`, `docker stop`, or its engine stopped)",
-                dmpi_member_called(set->jobs[i]));
+            dmpi_out_note("job %s: " DMPI_RUN_WAS_CANCELED, dmpi_member_called(set->jobs[i]));
         else if (strcmp(ends[i].state, "timeout") == 0)
             dmpi_out_note("job %s: canceled after --timeout", dmpi_member_called(set->jobs[i]));
     }

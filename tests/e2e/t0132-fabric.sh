@@ -93,6 +93,15 @@ like "$out" '^worker-1 +Open MPI v5\S* +[0-9.]+ .*tcp/ens5' 'too'
 
 exits 125 'a job that takes longer than it may' bench latency --seconds 60 --timeout 1s
 like "$err" 'canceled after --timeout$' 'is ended, and says so'
+bench latency --seconds 60 >out 2>err &
+pid=$!
+canceled() { dockmpi cancel -f lab.yaml --grace 0 2>/dev/null | grep -q canceled; }
+wait_until $E2E_LIMIT canceled || fail 'cancel, from elsewhere'
+wait $pid
+rc=$?
+e2e_read
+is $rc 125 'a benchmark that somebody else cancels'
+like "$err" '^dockmpi: job [0-9]+: was canceled .by .cancel.' 'says so'
 exits 125 'memory of a GPU that is not there' bench latency --memory cuda
 like "$err" '^fabric: --memory cuda: no NVIDIA GPU can be used .* on ' 'is told, with the worker'
 ok 'a worker loses the program' dockmpi exec -f lab.yaml -w worker-1 -- rm /usr/lib/dockmpi/fabric
