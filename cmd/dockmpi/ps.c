@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "cluster/ttl.h"
+#include "hint.h"
 #include "job/jobs.h"
 #include "absent.h"
 #include "out.h"
@@ -98,7 +99,27 @@ static void print_table(const struct dmpi_state *state, const struct dmpi_fleet 
     dmpi_table_print(&table);
 }
 
-/* Clusters with a time to live: how much of it is left. */
+/* Its containers have removed themselves, and nothing of it runs. */
+static bool has_ended(const struct dmpi_state *state, const char *cluster)
+{
+    for (size_t i = 0; i < state->n; i++) {
+        const struct dmpi_member *m = &state->members[i];
+        if (strcmp(m->cluster, cluster) == 0 && (m->role != DMPI_JOB || !dmpi_member_ended(m)))
+            return false;
+    }
+    return true;
+}
+
+static void print_ended(const char *cluster)
+{
+    dmpi_autofree char *text =
+        dmpi_xasprintf("cluster %s has ended; its jobs' logs stay until `dockmpi down --name %s`",
+                       cluster, cluster);
+    dmpi_autofree char *whole = dmpi_hint(text);
+    dmpi_out_line("%s", whole);
+}
+
+/* Clusters with a time to live: how much of it is left, or only their jobs. */
 static void print_ends(const struct dmpi_state *state, struct dmpi_fleet *fleet)
 {
     for (size_t i = 0; i < state->n; i++) {
@@ -110,6 +131,8 @@ static void print_ends(const struct dmpi_state *state, struct dmpi_fleet *fleet)
         if (left >= 0)
             dmpi_out_line("cluster %s ends in %s unless it is used", cluster,
                           dmpi_text_human_ms(time, left * 1000));
+        else if (dmpi_state_failed(state) == 0 && has_ended(state, cluster))
+            print_ended(cluster);
     }
 }
 

@@ -259,7 +259,8 @@ const struct dmpi_verb dmpi_verb_up = {
         "use,\n"
         "so does a job as long as it runs (`run --timeout` bounds it) and a shell that is open.\n"
         "The containers then end and remove themselves, also when no client and no network is\n"
-        "left. Jobs that ended stay until `down`: they hold nothing but their logs.",
+        "left. Jobs that ended stay until `down` or `jobs --prune`: they hold nothing but their "
+        "logs.",
     .opts = opts,
     .opts_size = sizeof(struct up),
     .json = true,

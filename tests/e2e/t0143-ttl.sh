@@ -30,6 +30,8 @@ none_alive && pass 'nothing of it runs' || fail 'nothing of it runs' "$(docker p
 exits 125 'run' dockmpi run --name "$c" -- true
 like "$err" "^dockmpi: cluster $c is not up any more: nobody used it for as long" 'says that its time is over'
 ok 'the job still tells its end' dockmpi wait --name "$c" "$job"
+ok 'ps' dockmpi ps --name "$c"
+like "$out" "^cluster $c has ended; its jobs' logs stay until .dockmpi down --name $c.$" 'tells what is left of it'
 
 ok 'up again, with another time' dockmpi up --name "$c" --workers 1 --image cpu --ttl 1h
 ok 'ps --json' dockmpi ps --name "$c" --json
