@@ -195,8 +195,6 @@ static size_t find_home(const struct down *down)
 // Without an answer from there, the rest goes all the same.
 static int take_lock(struct dmpi_lock **out, struct down *down, struct dmpi_err *err)
 {
-    struct dmpi_engine *engine = NULL;
-    struct dmpi_err ignored = DMPI_ERR_INIT;
     if (!down->cluster || !down->opts)
         return 0;
     down->home = down->opts->home == DMPI_DOWN_FIND ? find_home(down) : down->opts->home;
@@ -204,9 +202,7 @@ static int take_lock(struct dmpi_lock **out, struct down *down, struct dmpi_err 
                                         .verb = "down",
                                         .wait_ms = down->opts->lock_ms,
                                         .expect_ms = LOCK_MS};
-    if (dmpi_fleet_engine(&engine, down->fleet, down->home, down->ctl, &ignored) != 0)
-        return 0;
-    int rc = dmpi_lock_take(out, engine, &wish, down->ctl, err);
+    int rc = dmpi_lock_take(out, down->fleet, down->home, &wish, down->ctl, err);
     down->lock_held = *out != NULL;
     return rc;
 }

@@ -16,6 +16,7 @@
 #include "base/strv.h"
 #include "base/text.h"
 #include "engine/resources.h"
+#include "fleet/fleet.h"
 #include "spec/labels.h"
 
 #define LABEL_NONCE "io.dockmpi.lock"
@@ -211,16 +212,27 @@ static void drop(struct dmpi_engine *engine, const char *volume)
 
 // --- taking it -------------------------------------------------------------------------------------
 
+// Where the lock is, and who wants it.
+struct place {
+    struct dmpi_fleet *fleet;
+    size_t node;
+    struct dmpi_engine *engine;
+    const struct dmpi_lock_wish *wish;
+};
+
 // One try. 1: taken, *volume is its name; 0: another client holds it, as *seen tells; -1: *err.
-static int try(char **volume, struct look *seen, struct dmpi_engine *engine,
-               const struct dmpi_lock_wish *wish, int turn, const struct dmpi_ctl *ctl,
-               struct dmpi_err *err)
+static int try(char **volume, struct look *seen, const struct place *at, int turn,
+               const struct dmpi_ctl *ctl, struct dmpi_err *err)
 {
-    *volume = volume_name(wish->cluster, turn);
-    int rc = make(engine, *volume, wish, ctl, err);
+    struct dmpi_engine *engine = at->engine;
+    *volume = volume_name(at->wish->cluster, turn);
+    dmpi_fleet_asked(at->fleet, at->node);
+    int rc = make(engine, *volume, at->wish, ctl, err);
     const bool made = rc > 0;
-    if (rc >= 0 && look_around(seen, engine, wish->cluster, made ? *volume : NULL, ctl, err) != 0)
+    if (rc >= 0 &&
+        look_around(seen, engine, at->wish->cluster, made ? *volume : NULL, ctl, err) != 0)
         rc = -1;
+    dmpi_fleet_answered(at->fleet, at->node);
     if (rc > 0 && !seen->alive) {
         for (size_t i = 0; i < seen->dead.n; i++)
             drop(engine, seen->dead.v[i]);
@@ -242,19 +254,18 @@ static int held(const struct dmpi_lock_wish *wish, const struct look *seen, stru
                         seen->name ? seen->name : "");
 }
 
-int dmpi_lock_take(struct dmpi_lock **out, struct dmpi_engine *engine,
-                   const struct dmpi_lock_wish *wish, const struct dmpi_ctl *ctl,
-                   struct dmpi_err *err)
+static int take(struct dmpi_lock **out, const struct place *at, const struct dmpi_ctl *ctl,
+                struct dmpi_err *err)
 {
+    const struct dmpi_lock_wish *wish = at->wish;
     struct look seen = {0};
     char *volume = NULL;
     int64_t begin = dmpi_now_ms();
     bool met = false, told = false;
     int rc, turn = 1;
-    *out = NULL;
     const struct dmpi_ctl patience = dmpi_ctl_within(ctl, wish->wait_ms + CALL_MS);
     const struct dmpi_ctl first = dmpi_ctl_within(&patience, FIRST_MS);
-    while ((rc = try(&volume, &seen, engine, wish, turn, met ? &patience : &first, err)) == 0) {
+    while ((rc = try(&volume, &seen, at, turn, met ? &patience : &first, err)) == 0) {
         // A dead one is in the way only as long as it has the highest turn.
         turn = seen.alive ? 1 : seen.last + 1;
         met = met || seen.alive;
@@ -278,7 +289,7 @@ int dmpi_lock_take(struct dmpi_lock **out, struct dmpi_engine *engine,
     look_free(&seen);
     if (rc > 0) {
         *out = dmpi_xcalloc(1, sizeof(**out));
-        **out = (struct dmpi_lock){.engine = engine, .volume = volume};
+        **out = (struct dmpi_lock){.engine = at->engine, .volume = volume};
         return 0;
     }
     if (met || err->code == DMPI_ECANCELED || dmpi_ctl_check(ctl, err) != 0)
@@ -286,6 +297,18 @@ int dmpi_lock_take(struct dmpi_lock **out, struct dmpi_engine *engine,
     dmpi_debug("cluster %s is changed without a lock: %s", wish->cluster, err->msg);
     *err = (struct dmpi_err)DMPI_ERR_INIT;
     return 0;
+}
+
+int dmpi_lock_take(struct dmpi_lock **out, struct dmpi_fleet *fleet, size_t node,
+                   const struct dmpi_lock_wish *wish, const struct dmpi_ctl *ctl,
+                   struct dmpi_err *err)
+{
+    struct place at = {.fleet = fleet, .node = node, .wish = wish};
+    struct dmpi_err ignored = DMPI_ERR_INIT; // what follows meets the same
+    *out = NULL;
+    if (dmpi_fleet_engine(&at.engine, fleet, node, ctl, &ignored) != 0)
+        return 0;
+    return take(out, &at, ctl, err);
 }
 
 void dmpi_lock_release(struct dmpi_lock *lock)

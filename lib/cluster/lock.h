@@ -17,12 +17,14 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/ctl.h"
 #include "base/err.h"
 
 struct dmpi_engine;
+struct dmpi_fleet;
 struct dmpi_lock;
 
 // The role of these volumes, in the label of that name.
@@ -37,10 +39,10 @@ struct dmpi_lock_wish {
         expect_ms; // how long it may be held; a client on another machine counts it dead afterwards
 };
 
-// Takes the lock of a cluster; engine and the wish's strings are borrowed until dmpi_lock_release.
-// DMPI_ECONFLICT names who holds it, and what to do. *out is NULL also after a success where the engine
-// lets no volumes be made (a proxy between): the caller goes on without.
-int dmpi_lock_take(struct dmpi_lock **out, struct dmpi_engine *engine,
+// Takes the lock of a cluster, which is on that node; fleet and the wish's strings are borrowed until
+// dmpi_lock_release. DMPI_ECONFLICT names who holds it, and what to do. *out is NULL also after a success where the
+// engine does not answer, or lets no volumes be made (a proxy between): the caller goes on without.
+int dmpi_lock_take(struct dmpi_lock **out, struct dmpi_fleet *fleet, size_t node,
                    const struct dmpi_lock_wish *wish, const struct dmpi_ctl *ctl,
                    struct dmpi_err *err);
 

@@ -165,6 +165,7 @@ static void inspect_job(size_t i, void *arg)
 }
 
 struct loading {
+    struct dmpi_fleet *fleet;
     const char *cluster;
     const struct dmpi_ctl *ctl;
     bool details;
@@ -182,7 +183,10 @@ static int load_node(struct dmpi_engine *engine, size_t node, void *arg, struct 
     dmpi_json_auto json_t *list = NULL;
     struct dmpi_ctl within = dmpi_ctl_within(loading->ctl, LOAD_MS);
     struct dmpi_ctl soon = dmpi_ctl_within(loading->ctl, LIST_MS);
-    if (dmpi_container_list(engine, &soon, filters, true, &list, err) != 0)
+    dmpi_fleet_asked(loading->fleet, node);
+    int rc = dmpi_container_list(engine, &soon, filters, true, &list, err);
+    dmpi_fleet_answered(loading->fleet, node);
+    if (rc != 0)
         return dmpi_err_wrap(err, "list containers");
     found->v = dmpi_xcalloc(json_array_size(list), sizeof(*found->v));
     for (size_t i = 0; i < json_array_size(list); i++) {
@@ -238,7 +242,8 @@ static int load(struct dmpi_state *out, struct dmpi_fleet *fleet, const char *cl
     *out = (struct dmpi_state){.n_nodes = n};
     out->errs = dmpi_xcalloc(n, sizeof(*out->errs));
     dmpi_autofree struct found *nodes = dmpi_xcalloc(n, sizeof(*nodes));
-    struct loading loading = {.cluster = cluster, .ctl = ctl, .details = details, .nodes = nodes};
+    struct loading loading = {
+        .fleet = fleet, .cluster = cluster, .ctl = ctl, .details = details, .nodes = nodes};
     dmpi_fleet_each(fleet, ctl, 0, load_node, &loading, out->errs);
     for (size_t i = 0; i < n; i++) {
         out->members =

@@ -409,12 +409,9 @@ static int take_lock(struct dmpi_lock **out, const struct dmpi_work *work, struc
                                         .verb = "up",
                                         .wait_ms = work->opts->lock_ms,
                                         .expect_ms = LOCK_MS + 5 * ready};
-    struct dmpi_engine *engine = NULL;
-    struct dmpi_err ignored = DMPI_ERR_INIT;
-    if (work->opts->unique || dmpi_fleet_engine(&engine, work->fleet, work->spec->launcher_node,
-                                                work->ctl, &ignored) != 0)
+    if (work->opts->unique)
         return 0;
-    return dmpi_lock_take(out, engine, &wish, work->ctl, err);
+    return dmpi_lock_take(out, work->fleet, work->spec->launcher_node, &wish, work->ctl, err);
 }
 
 int dmpi_cluster_up(struct dmpi_fleet *fleet, const struct dmpi_spec *spec,

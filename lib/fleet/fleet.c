@@ -6,9 +6,11 @@
 #include "base/mem.h"
 #include "engine/engine.h"
 #include "fleet/parallel.h"
+#include "fleet/waiting.h"
 #include "spec/spec.h"
 
 #define CONNECT_MS 20000
+#define TELL_MS 5000 // a healthy engine has answered, also on a busy machine
 
 struct slot {
     pthread_mutex_t lock; // held while the engine is opened
@@ -21,6 +23,7 @@ struct dmpi_fleet {
     struct slot *slots;
     size_t n;
     int64_t connect_ms;
+    struct dmpi_waiting *waiting;
 };
 
 struct dmpi_fleet *dmpi_fleet_new(const struct dmpi_node *nodes, size_t n_nodes, int64_t connect_ms)
@@ -30,6 +33,7 @@ struct dmpi_fleet *dmpi_fleet_new(const struct dmpi_node *nodes, size_t n_nodes,
     fleet->n = n_nodes;
     fleet->connect_ms = connect_ms > 0 ? connect_ms : CONNECT_MS;
     fleet->slots = dmpi_xcalloc(n_nodes, sizeof(*fleet->slots));
+    fleet->waiting = dmpi_waiting_new(nodes, n_nodes, TELL_MS);
     for (size_t i = 0; i < n_nodes; i++)
         pthread_mutex_init(&fleet->slots[i].lock, NULL);
     return fleet;
@@ -39,6 +43,7 @@ void dmpi_fleet_free(struct dmpi_fleet *fleet)
 {
     if (!fleet)
         return;
+    dmpi_waiting_free(fleet->waiting);
     for (size_t i = 0; i < fleet->n; i++) {
         dmpi_engine_close(fleet->slots[i].engine);
         pthread_mutex_destroy(&fleet->slots[i].lock);
@@ -75,12 +80,25 @@ static int open_locked(struct dmpi_fleet *fleet, size_t node, const struct dmpi_
     if (dmpi_ctl_check(ctl, err) != 0)
         return -1;
     struct dmpi_ctl within = dmpi_ctl_within(ctl, fleet->connect_ms);
-    if (dmpi_engine_open(&slot->engine, &fleet->nodes[node].ep, &within, err) == 0)
+    dmpi_waiting_asked(fleet->waiting, node);
+    int rc = dmpi_engine_open(&slot->engine, &fleet->nodes[node].ep, &within, err);
+    dmpi_waiting_answered(fleet->waiting, node);
+    if (rc == 0)
         return 0;
     slot->engine = NULL;
     if (err->code != DMPI_ECANCELED)
         slot->failed = *err;
     return -1;
+}
+
+void dmpi_fleet_asked(struct dmpi_fleet *fleet, size_t node)
+{
+    dmpi_waiting_asked(fleet->waiting, node);
+}
+
+void dmpi_fleet_answered(struct dmpi_fleet *fleet, size_t node)
+{
+    dmpi_waiting_answered(fleet->waiting, node);
 }
 
 // Without the node's name in the error.

@@ -45,6 +45,11 @@ const struct dmpi_endpoint *dmpi_fleet_endpoint(const struct dmpi_fleet *fleet, 
 int dmpi_fleet_engine(struct dmpi_engine **out, struct dmpi_fleet *fleet, size_t node,
                       const struct dmpi_ctl *ctl, struct dmpi_err *err);
 
+// Between these two a node's engine is asked for what should come at once. Where it does not come for some seconds,
+// as when the engine is opened, the user is told which node is waited for (fleet/waiting.h).
+void dmpi_fleet_asked(struct dmpi_fleet *fleet, size_t node);
+void dmpi_fleet_answered(struct dmpi_fleet *fleet, size_t node);
+
 // Forgets a remembered failure to open a node's engine, so that the next use tries again.
 void dmpi_fleet_retry(struct dmpi_fleet *fleet, size_t node);
 

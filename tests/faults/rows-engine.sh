@@ -26,15 +26,15 @@ fault engine-half local 125 10 'node local.*(connection|answer|closed)' "an engi
 engine_half() { an_engine half ps; }
 fault engine-wrong local 125 10 'node local' "an engine answers JSON of another kind: ps"
 engine_wrong() { an_engine wrong ps; }
-fault engine-silent local 125 15 'node local.*(timed out|answer)' "an engine never answers: up"
+fault engine-silent local 125 15 'node local.*timed out' "an engine never answers: up"
 engine_silent() { an_engine silent up; }
-fault engine-silent-down local 125 15 'node local.*(timed out|answer)' "an engine never answers: down"
+fault engine-silent-down local 125 15 'node local.*timed out' "an engine never answers: down"
 engine_silent_down() { an_engine silent down; }
-fault engine-stalls local 125 15 'node local.*(timed out|answer)' "an engine stops in the middle of an answer: ps"
+fault engine-stalls local 125 15 'node local.*timed out' "an engine stops in the middle of an answer: ps"
 engine_stalls() { an_engine stalls ps; }
-fault engine-stalls-up local 125 30 'node local.*(timed out|answer)' "an engine stops in the middle of an answer: up"
+fault engine-stalls-up local 125 30 'node local.*timed out' "an engine stops in the middle of an answer: up"
 engine_stalls_up() { an_engine stalls up; }
-fault engine-drip local 125 30 'node local.*(timed out|answer)' "an engine sends a byte a second: down"
+fault engine-drip local 125 30 'node local.*timed out' "an engine sends a byte a second: down"
 engine_drip() { an_engine drip down; }
 fault engine-endless local 125 40 'node local.*(large|long|MiB|end)' "an engine's answer has no end: ps"
 engine_endless() { an_engine endless ps; }
