@@ -16,7 +16,7 @@
 #include "spec/labels.h"
 
 #define CGROUP_MAX 16384
-#define PATIENCE_MS 1000
+#define PATIENCE_MS 10000 // a busy machine needs its time to let go of what was killed
 #define PAUSE_MS 50
 
 // --- processes ---------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ bool dmpi_leftover_see(const struct dmpi_leftover *of);
 
 // Looks once the containers are removed. -1 names the first thing that is still there, or the call that
 // failed: a volume or a network with the cluster's label, an anonymous volume of one of the members, or
-// (where `visible`) a process of one of them, for which it has a second's patience.
+// (where `visible`) a process of one of them, for which it has ten seconds' patience.
 int dmpi_leftover_look(const struct dmpi_leftover *of, struct dmpi_engine *engine,
                        const struct dmpi_ctl *ctl, struct dmpi_err *err);
 
