@@ -5,6 +5,7 @@ import argparse
 import importlib.util
 import os
 import pathlib
+import random
 import re
 import shutil
 import socket
@@ -152,9 +153,14 @@ def have_image():
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """None of those that the kernel gives to mpirun meanwhile."""
+    while True:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", random.randint(10000, 19999)))
+            except OSError:
+                continue
+            return probe.getsockname()[1]
 
 
 class Snapshots(unittest.TestCase):
@@ -203,7 +209,7 @@ class UnderMpirun(unittest.TestCase):
         cls.container = subprocess.run(
             ["docker", "run", "-d", "--rm", "--init", "--network", "host", "-v", f"{JOBS}:/jobs:ro",
              "-e", "USE_LIBUV=0", "-e", "OMP_NUM_THREADS=1", "-e", "PYTHONDONTWRITEBYTECODE=1",
-             IMAGE, "sleep", "600"],
+             IMAGE, "sleep", "3600"],
             stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
     @classmethod
@@ -212,7 +218,7 @@ class UnderMpirun(unittest.TestCase):
 
     def run_in(self, *command):
         return subprocess.run(["docker", "exec", "-w", "/work", self.container, *command],
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=300,
                               check=False)
 
     def mpirun(self, job, *args, env=(), ranks=2, slow=False):

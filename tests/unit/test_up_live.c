@@ -118,7 +118,7 @@ static int up(const struct wish *wish)
                                 .progress_arg = &live,
                                 .min_workers = wish->min_workers,
                                 .force = wish->force};
-    struct dmpi_ctl ctl = {.deadline_ms = dmpi_now_ms() + 60000, .cancel_fd = live.cancel[0]};
+    struct dmpi_ctl ctl = {.deadline_ms = dmpi_now_ms() + 120000, .cancel_fd = live.cancel[0]};
     dmpi_up_result_free(&live.result);
     int rc = dmpi_spec_make_text(&spec, &flags, NULL, 0, &live.ep, &live.err);
     dmpi_strv_free(&flags.env);
@@ -347,7 +347,7 @@ static void a_cancel_leaves_nothing_new(void **state)
 static json_t *foreign_body(const char *label, const char *value)
 {
     json_t *body = json_pack("{s:s, s:[s,s], s:{}}", "Image", "dockmpi/launcher:latest",
-                             "Entrypoint", "sleep", "60", "Labels");
+                             "Entrypoint", "sleep", "600", "Labels");
     if (label)
         dmpi_json_set_str(dmpi_json_obj(body, "Labels"), label, value);
     return body;
