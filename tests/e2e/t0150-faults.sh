@@ -10,7 +10,7 @@
 
 need_image launcher
 FAULTS_NAME=$(cluster f)
-export FAULTS_NAME
+export FAULTS_NAME FAULTS_SLACK=4
 
 ok '12 clients killed at random moments' "$E2E_ROOT/tests/faults/sweep" 12
 sed 's/^/# /' "$E2E_TMP/out"

@@ -69,12 +69,17 @@ port_stolen() {
     port=$(docker exec "$(container worker-0)" sed -n 's/^Port //p' /etc/dockmpi/sshd_config)
     quietly down
     python3 -c 'import socket, sys, time
-s = socket.socket()
-s.bind(("127.0.0.1", int(sys.argv[1])))
+while True:
+    try:
+        s = socket.socket()
+        s.bind(("127.0.0.1", int(sys.argv[1])))
+        break
+    except OSError: # who last talked to it may keep it busy for a while
+        time.sleep(1)
 print(flush=True)
 time.sleep(600)' "$port" >"$tmp/holds" &
     holder=$!
-    wait_until 10 test -s "$tmp/holds"
+    wait_until 120 test -s "$tmp/holds"
     now_it_happens
     up
     start run -- true

@@ -8,7 +8,7 @@ an_engine() {
     local fake=$tmp/run/engine.sock server
     "$here/fake-engine" "$fake" "$1" 2>"$tmp/fake.log" &
     server=$!
-    wait_until 10 test -S "$fake"
+    wait_until 60 test -S "$fake"
     where=(--name "$cluster")
     now_it_happens
     : >"$tmp/out" && : >"$tmp/err"
