@@ -27,7 +27,7 @@ DOCKER_HOST=unix:///nonexistent/docker.sock bad 'up without engine' '/nonexisten
 DOCKER_HOST=tcp://127.0.0.1:9 bad 'no engine on TCP' '127.0.0.1' dockmpi ps
 DOCKER_HOST=gopher://x bad 'an endpoint of no known kind' 'gopher' dockmpi ps
 python3 - "$E2E_TMP/old.sock" <<'PY' &
-import http.server, socketserver, sys
+import http.server, os, socketserver, sys
 
 class Old(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
@@ -48,7 +48,9 @@ class Old(http.server.BaseHTTPRequestHandler):
 class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
 
-Server(sys.argv[1], Old).serve_forever()
+server = Server(sys.argv[1] + ".new", Old)
+os.rename(sys.argv[1] + ".new", sys.argv[1])  # who finds the socket can connect to it
+server.serve_forever()
 PY
 old=$!
 wait_until 60 test -S old.sock

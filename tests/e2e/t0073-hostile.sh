@@ -31,7 +31,7 @@ is "$(containers "$c")" '' 'down takes them, too'
 
 # An engine that lies in every word.
 cat >engine.py <<'EOF'
-import json, socketserver, sys
+import json, os, socketserver, sys
 evil = "\x1b]0;owned\x07\x1b[2J\r\nx\x7f\u009b31m\u202e"
 class Handler(socketserver.StreamRequestHandler):
     def handle(self):
@@ -48,7 +48,9 @@ class Handler(socketserver.StreamRequestHandler):
                              f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
 class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
-Server(sys.argv[1], Handler).serve_forever()
+server = Server(sys.argv[1] + ".new", Handler)
+os.rename(sys.argv[1] + ".new", sys.argv[1]) # who finds the socket can connect to it
+server.serve_forever()
 EOF
 python3 engine.py "$PWD/e.sock" 2>/dev/null &
 liar=$!
@@ -93,7 +95,9 @@ class Handler(socketserver.StreamRequestHandler):
                              f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
 class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
-Server(sys.argv[1], Handler).serve_forever()
+server = Server(sys.argv[1] + ".new", Handler)
+os.rename(sys.argv[1] + ".new", sys.argv[1])
+server.serve_forever()
 EOF
 python3 hears.py "$PWD/h.sock" 2>hears.log &
 hears=$!

@@ -43,12 +43,14 @@ folder() {
 # relay ADDRESS: listens on a free port, which is then in $port; ADDRESS holds @ for it
 relay() {
     local try pid
+    decided() { ! kill -0 $pid 2>/dev/null || listens; }
+    listens() { ss -Hltnp "sport = :$port" | grep -q "pid=$pid,"; }
     for try in $(seq 20); do
         port=$((20000 + (RANDOM * 7 + try) % 9000))
         socat "${1/@/$port}" UNIX-CONNECT:/var/run/docker.sock 2>relay.log &
         pid=$!
-        sleep 0.3
-        kill -0 $pid 2>/dev/null && relays+=("$pid") && return 0
+        wait_until $E2E_LIMIT decided
+        listens && relays+=("$pid") && return 0
     done
     cat relay.log
     exit 1

@@ -65,7 +65,7 @@ ok 'run' dockmpi run --name "$C" -- hostname
 is "$(sort <<<"$out")" "dockmpi-$C-worker-0
 dockmpi-$C-worker-1" 'on both workers'
 exits 7 'a failing rank' dockmpi run --name "$C" -- sh -c 'exit 7'
-ok 'run -d comes back' timeout 60 "$DOCKMPI" run -d --name "$C" -- sh -c 'echo started; exec sleep 1000'
+ok 'run -d comes back' timeout $E2E_LIMIT "$DOCKMPI" run -d --name "$C" -- sh -c 'echo started; exec sleep 1000'
 ok 'cancel' dockmpi cancel --name "$C"
 ok 'and all ranks are gone' dockmpi exec --name "$C" --workers -- sh -c '! grep -l "[s]leep.1000" /proc/[0-9]*/cmdline'
 ok 'its output was kept' dockmpi logs --name "$C"

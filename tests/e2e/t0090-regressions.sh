@@ -11,13 +11,14 @@ need_image launcher
 need_image cpu
 c=$(cluster r)
 job_containers() { containers "$c" label=io.dockmpi.role=job; }
-# interrupt SIGNAL SECONDS ARGUMENT...: starts dockmpi, signals it after that time, sets $rc, $out and $err.
+# interrupt SIGNAL SECONDS|CONDITION ARGUMENT...: starts dockmpi, signals it then, sets $rc, $out and $err. The shell
+# would have it ignore Ctrl-C until it has got so far as to want it.
 interrupt() {
     local signal=$1 after=$2 pid
     shift 2
-    "$DOCKMPI" "$@" >"$E2E_TMP/out" 2>"$E2E_TMP/err" </dev/null &
+    env --default-signal=INT "$DOCKMPI" "$@" >"$E2E_TMP/out" 2>"$E2E_TMP/err" </dev/null &
     pid=$!
-    sleep "$after"
+    case $after in [0-9]*) sleep "$after" ;; *) wait_until $E2E_LIMIT "$after" ;; esac
     kill "-$signal" $pid
     wait $pid
     rc=$?
@@ -79,20 +80,20 @@ t dockmpi run --name "$c" -n 1 -- sh -c 'kill -9 $$'
 one_line "$err" 'a killed rank is explained in one line'
 like "$err" 'rank 0 on worker-0 of node local was killed by signal 9' 'which names rank, worker and signal'
 t dockmpi run --name "$c" -- no-such-program
-one_line "$err" 'a program that no worker has is reported once'
+# mpirun ends the other rank, unless that has said so, too, by then.
+is "$(sort <<<"$err" | uniq -d; grep -v '^dockmpi: no-such-program: not found in image cpu on worker-[01]$' <<<"$err")" '' \
+    'a program that no worker has is reported once by each, and by nobody else'
 
 # Nobody reads: the pipe is full when Ctrl-C comes.
 mkfifo "$E2E_TMP/fifo"
-{ sleep 60; cat >/dev/null; } <"$E2E_TMP/fifo" &
-holder=$!
-"$DOCKMPI" run --name "$c" -n 1 -- seq 1 30000000 >"$E2E_TMP/fifo" 2>"$E2E_TMP/err" </dev/null &
+exec {nobody}<>"$E2E_TMP/fifo"
+env --default-signal=INT "$DOCKMPI" run --name "$c" -n 1 -- seq 1 30000000 >"$E2E_TMP/fifo" 2>"$E2E_TMP/err" </dev/null &
 pid=$!
 sleep 3
-start=$SECONDS
 kill -INT "$pid"
-wait "$pid"
-is $((SECONDS - start < 45)) 1 'Ctrl-C works while nobody reads the output'
-kill $holder
+has_ended() { ! kill -0 "$pid" 2>/dev/null; }
+ok 'Ctrl-C works while nobody reads the output' wait_until $E2E_LIMIT has_ended
+exec {nobody}>&-
 t bash -c "'$DOCKMPI' run --name $c -n 1 -- seq 1 30000000 | head -n 1; exit \${PIPESTATUS[0]}"
 is "$rc $out" '141 1' 'a job whose reader leaves is canceled'
 is "$(containers "$c" status=running label=io.dockmpi.role=job)" '' 'and does not run on'
@@ -103,11 +104,12 @@ is "$(wc -l <"$E2E_TMP/torn")" 0 'lines of two busy ranks stay whole' || head -n
 # --- exec and shell --------------------------------------------------------------------------------------
 
 processes() { docker exec "dockmpi-$c-worker-0" sh -c 'cat /proc/[0-9]*/cmdline 2>/dev/null' | tr '\0' ' ' | grep -c "sleep 77[0-9]"; }
-interrupt INT 1 exec --name "$c" --workers -- sh -c 'sleep 771 & trap "" TERM HUP; sleep 772'
+asleep() { [ "$(processes)" != 0 ]; }
+interrupt INT asleep exec --name "$c" --workers -- sh -c 'sleep 771 & trap "" TERM HUP; sleep 772'
 is "$rc" 130 'Ctrl-C ends exec with 130'
 is "$(processes)" 0 'and leaves no process in the container'
 one_line "$err" 'and says so once'
-interrupt HUP 1 shell --name "$c" worker-0 sleep 773
+interrupt HUP asleep shell --name "$c" worker-0 sleep 773
 is "$(processes)" 0 'a shell whose terminal has gone leaves no process'
 t dockmpi exec --name "$c" -w worker-0 -- no-such-program
 is "$rc$out" 127 'exec of a program that is not there: 127, nothing on standard output'

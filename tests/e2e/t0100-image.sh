@@ -98,7 +98,8 @@ LABEL $label
 COPY --from=downloads /said /said
 DOCKERFILE
 echo AUTHORITY >"$E2E_TMP/ca"
-PIP_CERT=$E2E_TMP/ca PIP_INDEX_URL=https://user:word@index.test/simple ok 'a build with what pip needs' \
+mkdir "$E2E_TMP/here"
+TMPDIR=$E2E_TMP/here PIP_CERT=$E2E_TMP/ca PIP_INDEX_URL=https://user:word@index.test/simple ok 'a build with what pip needs' \
     dockmpi image build pip --build-arg 'WORD=two words' -v
 like "$err" 'index-url = https://user:word@index.test/simple' 'the index is known to it'
 like "$err" 'cert = /pip/ca.crt' 'and the authorities'
@@ -106,7 +107,7 @@ t docker run --rm --network none "$repo:pip" sh -c 'cat /said; ls -d /pip; grep 
 is "$out" 'two words 755' 'the argument came through, and nothing else is left'
 unlike "$(docker history --no-trunc "$repo:pip")$(docker image inspect "$repo:pip")" 'index.test|two words' \
     'not in its history either'
-is "$(find "${TMPDIR:-/tmp}" -maxdepth 1 -name 'dockmpi-pip.*' -newer "$E2E_TMP/ca")" '' 'nor here'
+is "$(find "$E2E_TMP/here" -mindepth 1)" '' 'nor here'
 exits 2 'a build argument without value' dockmpi image build pip --build-arg WORD
 like "$err" 'build-arg WORD: expected NAME=VALUE' 'it says what is expected'
 
@@ -161,7 +162,7 @@ RUN sleep 300
 DOCKERFILE
 "$DOCKMPI" image build slow >"$E2E_TMP/out" 2>"$E2E_TMP/err" </dev/null &
 client=$!
-if wait_until 60 sh -c "docker ps -q --filter label=$label | grep -q ."; then pass 'a long step runs'; else fail 'a long step runs'; fi
+if wait_until $E2E_LIMIT sh -c "docker ps -q --filter label=$label | grep -q ."; then pass 'a long step runs'; else fail 'a long step runs'; fi
 kill -INT $client
 wait $client
 rc=$?

@@ -17,7 +17,7 @@ ok 'up' dockmpi up --name "$C" --workers 1 --image small
 dockmpi exec --name "$C" -w worker-0 -- perl -e '
 use IO::Socket::INET;
 my $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1", Listen => 9) or die;
-print $s->sockport, "\n"; $| = 1; exit if fork; close STDOUT; close STDERR; close STDIN; alarm 170; $SIG{CHLD} = "IGNORE";
+print $s->sockport, "\n"; $| = 1; exit if fork; close STDOUT; close STDERR; close STDIN; alarm 1000; $SIG{CHLD} = "IGNORE";
 while (my $c = $s->accept) { if (fork) { close $c; next } local $/; my $all = <$c>; print $c scalar reverse $all; close $c; exit }
 ' >port 2>/dev/null
 port=$(cat port)
@@ -39,7 +39,7 @@ def talk(size):
         failed.append((size, str(e)))
 def exchange(size):
     data = os.urandom(size)
-    with socket.create_connection(("127.0.0.1", port), 60) as s:
+    with socket.create_connection(("127.0.0.1", port), 120) as s:
         def send():
             try:
                 s.sendall(data)

@@ -79,7 +79,7 @@ t dockmpi up -v -f table.yaml
 port=$(sed -nE 's/.*worker-1 on node .*sshd on .* port ([0-9]+).*/\1/p' err)
 lab exec h1 docker rm -f "dockmpi-$C-worker-1" >/dev/null
 lab exec h1 sh -c "perl -MIO::Socket::INET -e 'my \$s = IO::Socket::INET->new(LocalPort => $port, Listen => 5, ReuseAddr => 1) or die; sleep' >/dev/null 2>&1 & echo \$!" >taker
-ok 'another program takes it' wait_until 30 lab exec h1 sh -c "grep -qi ':$(printf %04x "$port") .* 0A ' /proc/net/tcp"
+ok 'another program takes it' wait_until $E2E_LIMIT lab exec h1 sh -c "grep -qi ':$(printf %04x "$port") .* 0A ' /proc/net/tcp"
 ok 'up, where another program has the port of a worker' dockmpi up -v -f table.yaml
 other=$(sed -nE 's/.*worker-1 on node .*sshd on .* port ([0-9]+).*/\1/p' err)
 is "$((other > 0 && other != port))" 1 "takes another one: $other for $port"
@@ -161,16 +161,16 @@ before=$(received h1)
 ok 'image push' dockmpi image push top -f top.yaml
 sent=$(($(received h1) - before))
 is "$(grep -cE 'got dockmpi-lab/top:latest: .*, [1-9] of [2-9] layers were there already' err)" 3 'sends to three hosts'
-is "$((sent > 30000000 && sent < 32000000))" 1 "what is new: $sent bytes on the wire for a layer of 30000000"
+is "$((sent > 30000000 && sent < 40000000))" 1 "what is new: $sent bytes on the wire for a layer of 30000000"
 
 # ---- doctor ----------------------------------------------------------------------------------------------
 lab fill h2 50
-lab skew h1 90
+lab skew h1 300
 lab block h0 h3 30000:65535
 exits 1 'doctor, with a full disk, another clock and a blocked pair' dockmpi doctor -f tls.yaml
 like "$out" '^fail +disk +t3-2 +[0-9]+MiB left' 'tells the disk'
 like "$out" '-> free space there: docker system df' 'and what to do'
-like "$out" '^warn +clock +t3-1 +its clock is (89|9[01])\.[0-9] s ahead of ours' 'tells the clock'
+like "$out" '^warn +clock +t3-1 +its clock is (29[0-9]|30[0-9])\.[0-9] s ahead of ours' 'tells the clock'
 like "$out" '^fail +network +t3-0 +worker-0 cannot reach worker-3: ' 'tells the pair'
 is "$(grep -c '^fail' <<<"$out")" 2 'and nothing else'
 exits 1 'doctor, with an image for NVIDIA GPUs' dockmpi doctor -f tls.yaml --image g4dn

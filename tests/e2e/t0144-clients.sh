@@ -6,9 +6,10 @@
 . "$(dirname "$0")/lib.sh"
 need_image cpu
 c=$(cluster clients)
-up() { dockmpi up --name "$c" --image cpu --workers "$1"; }
+up() { dockmpi up --name "$c" --image cpu --workers "$@"; }
 locks() { docker volume ls -q --filter "label=io.dockmpi.cluster=$c"; }
-# both A B: runs two commands at once; their exit codes are in $a and $b.
+# both A B: runs two commands at once; their exit codes are in $a and $b. Who waits for the other has patience: the
+# machine may be busy.
 both() {
     eval "$1" >a.out 2>a.err </dev/null &
     local first=$!
@@ -19,19 +20,19 @@ both() {
 }
 
 for round in 1 2; do
-    both 'up 1' 'up 2'
+    both 'up 1 --wait 5m' 'up 2 --wait 5m'
     is "$a $b" '0 0' "two ups at once: both succeed ($round)" || cat a.err b.err
     n=$(containers "$c" | grep -c worker)
     t dockmpi run --name "$c" --rm -- hostname
     is "$rc $(wc -l <<<"$out")" "0 $n" "and the cluster works ($round)"
 
-    both 'up 2' 'dockmpi down --name "$c"'
+    both 'up 2 --wait 5m' 'dockmpi down --name "$c" --wait 5m'
     is "$b" 0 "down beside an up succeeds ($round)" || cat b.err
     n=$(containers "$c" | wc -l)
     [ "$n" = 0 ] || [ "$n" = 3 ] && pass "it leaves all or nothing ($round)" || fail "it leaves all or nothing ($round)" "$(containers "$c")"
     up 2 >/dev/null 2>&1
 
-    both 'sleep 0.0$round; dockmpi run --name "$c" -- hostname' 'dockmpi down --name "$c"'
+    both 'sleep 0.0$round; dockmpi run --name "$c" -- hostname' 'dockmpi down --name "$c" --wait 5m'
     is "$b" 0 "down beside a run succeeds ($round)" || cat b.err
     is "$(containers "$c")" '' "and leaves nothing ($round)" || cat a.err
 done
