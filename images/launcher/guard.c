@@ -26,8 +26,8 @@
 
 #define KEY_FILE "/etc/dockmpi/daemon_key"
 #define ADDRESS_BITS 128 // more than any prefix: exactly this address
-#define CONNECT_TRIES                                                                              \
-    4 // after the first: 31 s. A network that loses what is signed would hang for minutes
+// After the first: 15 s. A network that loses what is signed would hang for minutes.
+#define CONNECT_TRIES 3
 
 static struct {
     char bytes[TCP_MD5SIG_MAXKEYLEN];

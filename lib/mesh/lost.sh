@@ -31,10 +31,16 @@ meet() {
     *) echo 'ssh is not let in' ;;
     esac
 }
+# A daemon whose connection never came about has started no rank.
+tell_of_guard() {
+    [ ! -s "$dir/came" ] && grep -q '^export LD_PRELOAD=.*/guard\.so$' /etc/dockmpi/job || return 0
+    echo 'dockmpi: no rank had come; mpirun and its daemons sign their connections: where the network between the nodes' \
+        'rewrites addresses or drops TCP options, "--mca prte_launch_agent prted" does without (SECURITY.md)' >&2
+}
 # One line for each that was lost.
 tell_lost() {
     members
-    found='' probes=''
+    found='' probes='' answers=''
     all=$(suspects)
     for worker in $all; do
         meet "$worker" >"$dir/lost.$worker" &
@@ -48,10 +54,12 @@ tell_lost() {
         [ "$how" != answers ] || {
             grep -aq "^ *Remote daemon: .*worker-$worker\$" "$dir/err" || continue
             how='its launch daemon has ended or lost its connection; the worker itself answers'
+            answers=1
         }
         eval "echo \"dockmpi: worker-$worker on node \${node_$worker:-?} was lost: \$how\"" >&2
         found=1
     done
     [ -n "$found" ] ||
         echo "dockmpi: a worker was lost or not reached; $(command_for doctor) examines nodes and links" >&2
+    [ -n "$found" ] && [ -z "$answers" ] || tell_of_guard
 }

@@ -177,8 +177,8 @@ fi
 [ -z "$stop" ] || drain_soon
 await "$tail_out"
 await "$tail_err"
-# mpirun answers 0 after it lost a node, and 255 where it could not reach one.
-case $stop$code in 0 | 255)
+# mpirun answers 0 after it lost a node, 255 where it could not reach one, and 1 where a daemon could not reach it.
+case $stop$code-$([ -s "$dir/came" ] || echo none) in 0-* | 255-* | 1-none)
     if grep -aqE 'lost communication with a remote daemon|unable to reliably start one or more daemons' "$dir/err"; then
         tell_lost
         code=255

@@ -443,6 +443,30 @@ static void test_job_lost(void **state)
     check("chmod 755 ssh; PATH=.:$PATH sh run-job", 255,
           "ORTE was unable to reliably start one or more daemons.\n"
           "dockmpi: worker-1 on node h1 was lost: its container has ended\n");
+    // Signed connections that the network does not let through: all workers answer, and no rank has come.
+    static const char hint[] =
+        "dockmpi: a worker was lost or not reached; \"dockmpi doctor\" examines nodes and links\n"
+        "dockmpi: no rank had come; mpirun and its daemons sign their connections: where the "
+        "network between the nodes rewrites addresses or drops TCP options, \"--mca "
+        "prte_launch_agent prted\" does without (SECURITY.md)\n";
+    static const struct {
+        const char *rank;
+        int mpirun, code;
+        const char *told;
+    } signs[] = {{"", 1, 255, hint},
+                 {"echo dockmpi-$DOCKMPI_WORLD 0 1 0 0 0 7 - ok h >&2\nsleep 0.5\n", 1, 1, ""}};
+    put_file("ssh", "#!/bin/sh\nexit 0\n");
+    for (size_t i = 0; i < DMPI_ARRAY_LEN(signs); i++) {
+        dmpi_autofree char *guarded = dmpi_xasprintf(
+            "# x\n# Ranks: 1\n# Plan: 0:1\nexport LD_PRELOAD=/usr/lib/dockmpi/guard.so\n"
+            "unset LD_PRELOAD\n%secho ORTE was unable to reliably start one or more daemons. "
+            ">&2\nexit %d\n%s",
+            signs[i].rank, signs[i].mpirun, workers);
+        dmpi_autofree char *out = dmpi_xasprintf(
+            "ORTE was unable to reliably start one or more daemons.\n%s", signs[i].told);
+        put_file("job", guarded);
+        check("chmod 755 ssh; PATH=.:$PATH sh run-job", signs[i].code, out);
+    }
     check("rm ssh", 0, "");
 }
 
