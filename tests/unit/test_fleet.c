@@ -123,7 +123,8 @@ static void lab_open(struct lab *lab, const char *status, const char *body, int 
     node(&lab->nodes[GOOD], "good", fake_url(lab->fakes[0]));
     node(&lab->nodes[DEAD], "dead", "unix:///nonexistent/engine.sock");
     node(&lab->nodes[HANGING], "hanging", fake_url(lab->fakes[1]));
-    lab->fleet = dmpi_fleet_new(lab->nodes, N_NODES, 400);
+    lab->fleet =
+        dmpi_fleet_new(lab->nodes, N_NODES, 2000); // also the good one needs time on a busy machine
 }
 
 static void lab_close(struct lab *lab)

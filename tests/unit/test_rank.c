@@ -445,7 +445,7 @@ static void test_job_lost(void **state)
           "dockmpi: worker-1 on node h1 was lost: its container has ended\n");
     // Signed connections that the network does not let through: all workers answer, and no rank has come.
     static const char hint[] =
-        "dockmpi: a worker was lost or not reached; \"dockmpi doctor\" examines nodes and links\n"
+        "dockmpi: a worker was lost or not reached; `dockmpi doctor` examines nodes and links\n"
         "dockmpi: no rank had come; mpirun and its daemons sign their connections: where the "
         "network between the nodes rewrites addresses or drops TCP options, \"--mca "
         "prte_launch_agent prted\" does without (SECURITY.md)\n";
