@@ -72,16 +72,12 @@ muster() {
         seconds
         [ "$now" -lt "$end" ] || { echo "dockmpi: $absent: no answer, attempt $1 begins all the same" >&2; return; }
         [ -n "$told" ] || {
-            echo "dockmpi: $absent: no answer; attempt $1 waits $patience s for a new one: run \`dockmpi up$cluster\`," \
+            echo "dockmpi: $absent: no answer; attempt $1 waits $patience s for a new one: run $(command_for up)," \
                 'with the options that it had' >&2
             told=1
         }
         sleep 2
     done
-}
-# What `up` and other commands need to hear of the cluster, from the name of a worker's container.
-name_cluster() {
-    cluster=$(sed -n 's/^# Worker: \([0-9]*\) [^ ]* dockmpi-\(.*\)-worker-\1 .*/ --name \2/p' /etc/dockmpi/job | head -n 1)
 }
 # do_it COMMAND...: in the background, so that who ends the job does not wait for it.
 do_it() {
@@ -106,7 +102,6 @@ rest_before() {
 attempts() {
     rm -rf "$dir"
     attempt='' nap='' ended=$asked number=1 pause=1 kept=${DOCKMPI_TMP:-/tmp}/dockmpi-code
-    name_cluster
     read -r DOCKMPI_RUN </proc/sys/kernel/random/uuid
     export DOCKMPI_RUN
     trap 'relay TERM 143' TERM

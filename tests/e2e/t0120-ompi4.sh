@@ -29,7 +29,7 @@ has_said() { [ "$(dockmpi logs --name "$c" saves 2>/dev/null | grep -cx up)" -eq
 # shellcheck disable=SC2016
 ok 'run -d' run -d --job-name saves -- sh -c 'trap "sleep $((1 + 2 * OMPI_COMM_WORLD_RANK)); echo saved; exit 0" TERM; echo up; while :; do sleep 0.2; done'
 wait_until $E2E_LIMIT has_said || fail 'both ranks run'
-t python3 "$E2E_ROOT/tests/e2e/stranger.py" dial "" "dockmpi-$c-worker-0" "$(containers "$c" label=io.dockmpi.job)"
+t python3 "$E2E_ROOT/tests/e2e/stranger.py" dial "" "dockmpi-$c-worker-0" "$(containers "$c" label=io.dockmpi.jobname=saves)"
 is "$(cut -d' ' -f1,3 <<<"$out" | sort -u | xargs)" 'mpirun shut orted shut' 'a stranger gets no connection to mpirun and its daemons'
 ok 'cancel' dockmpi cancel --name "$c" saves
 exits 143 'ends it' dockmpi wait --name "$c" saves

@@ -57,7 +57,7 @@ two_down() {
     now_it_happens
     both down AND down
     [ "$codes" = '0 0' ] || note "they ended with $codes"
-    grep -vE ': removed$|waiting for dockmpi down of' "$tmp/err" >"$tmp/err.1"
+    grep -vE ': removed$|waiting for dockmpi down of|there is no cluster' "$tmp/err" >"$tmp/err.1"
     cp "$tmp/err.1" "$tmp/err"
 }
 

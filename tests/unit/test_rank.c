@@ -309,10 +309,11 @@ static void test_job_attempts(void **state)
 // worker is a folder here, and worker-1 refuses as often as "down" has lines.
 static void test_job_musters(void **state)
 {
-    static const char head[] = "# Job: 5\n# Restarts: 1\n# Code: 'the work' 'my job'\n"
-                               "if [ $DOCKMPI_ATTEMPT = 1 ]; then\n"
-                               "rm -rf worker-1; mkdir worker-1\n"
-                               "echo result >'worker-0/the work/my job/result'\n";
+    static const char head[] =
+        "# Job: 5\n# Cluster: c\n# Restarts: 1\n# Code: 'the work' 'my job'\n"
+        "if [ $DOCKMPI_ATTEMPT = 1 ]; then\n"
+        "rm -rf worker-1; mkdir worker-1\n"
+        "echo result >'worker-0/the work/my job/result'\n";
     static const char tail[] =
         "exit 7\nfi\n"
         "cat 'worker-1/the work/my job/x'; ls -A 'worker-1/the work/my job'\n"
