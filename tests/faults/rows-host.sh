@@ -75,14 +75,14 @@ host_off_head() {
     up && works
 }
 
-fault host-off-up hosts 125 25 'node h1' "a host is off when up starts"
+fault host-off-up hosts 125 25 'node h1: no ssh server answers' "a host is off when up starts"
 host_off_up() {
     docker kill "dockmpi-$LAB_NAME-h1" >/dev/null
     happens up
     lab start h1
 }
 
-fault host-off-down hosts 125 25 'node h1' "a host is off when down starts"
+fault host-off-down hosts 125 25 'node h1: no ssh server answers' "a host is off when down starts"
 host_off_down() {
     up
     docker kill "dockmpi-$LAB_NAME-h1" >/dev/null

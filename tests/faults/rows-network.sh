@@ -47,7 +47,7 @@ cut_short() {
     printed 3 'done'
 }
 
-fault cut-up hosts 125 25 'node h1' "a host has lost its network when up starts"
+fault cut-up hosts 125 25 'node h1: no ssh server answers' "a host has lost its network when up starts"
 cut_up() {
     lab cut h1
     happens up
