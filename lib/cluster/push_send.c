@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/ctl.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -16,6 +17,7 @@
 
 // More images than this are not asked for layers: the common ones are the newest.
 #define LOOK_AT_MAX 100
+#define LIST_TRIES 10 // a second each
 #define STRETCH ((uint64_t)32 << 20)
 #define STOPOVER "dockmpi/partial:"
 #define FORGOTTEN_S (24 * 3600) // another image's stopover that nobody went on from
@@ -62,13 +64,28 @@ static void note_stopovers(struct sending *s, const json_t *listed)
     }
 }
 
+// An engine with the containerd store lists nothing at all for a moment, while it takes away what a client that was
+// killed had begun to send.
+static int list_images(json_t **out, const struct sending *s, struct dmpi_err *err)
+{
+    const struct dmpi_ctl *ctl = s->push->ctl;
+    struct dmpi_err over = DMPI_ERR_INIT;
+    int tries = LIST_TRIES;
+    while (dmpi_image_list(s->engine, ctl, NULL, out, err) < 0) {
+        bool may_pass = err->code == DMPI_EENGINE || err->code == DMPI_ENOTFOUND;
+        if (!may_pass || --tries == 0 || dmpi_ctl_sleep(ctl, 1000, &over) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 // How many of the lowest layers some image of that engine has.
 static int layers_there(size_t *out, struct sending *s, struct dmpi_err *err)
 {
     const struct dmpi_strv *layers = dmpi_spool_layers(s->push->spool);
     dmpi_json_auto json_t *images = NULL;
     *out = 0;
-    if (dmpi_image_list(s->engine, s->push->ctl, NULL, &images, err) < 0)
+    if (list_images(&images, s, err) < 0)
         return -1;
     for (size_t i = 0; i < json_array_size(images) && i < LOOK_AT_MAX; i++) {
         const json_t *listed = json_array_get(images, i);
